@@ -1,0 +1,1 @@
+//===- Precompiled.cpp - Carrier of the compiler's precompiled header -------------------------------------===//
