@@ -48,8 +48,9 @@ static_assert(sizeof(ArtifactFooter) == 64);
 ///               "program": {...}}]
 /// "program": {"arena": SIZE, "private": bytes a worker needs for its private buffers,
 ///             "dispatches": [{"kernel": index, or {"f32": i, "f16": j, "bf16": k} by type of cache,
-///                             "operands": [OPERAND...], "barrier": true where all workers must have finished what
-///                             comes before, "private": true for row-wise work, "name": for profiles}],
+///                             "operands": [OPERAND...], "private": true for row-wise work, "name": for profiles,
+///                             "barrier": before this entry all workers must have finished what comes before it:
+///                                        "always", "shared" (only in steps of more than kPrivateTokens rows), "never"}],
 ///             "logits": OPERAND: f32 [R, vocabulary]}
 /// SIZE and offsets in the arena: [bytes a token of the budget, bytes a logits row of the budget, bytes]
 /// OPERAND: ["arena", a, r, b]: arena + a * token budget + r * row budget + b (each multiple of 64)
