@@ -1,0 +1,27 @@
+//===- Lowbit.h - The quantization dialect ------------------------------------------------------*- C++
+//-*-===//
+//
+// Formats, packed weights, quantized rows, and the linears that multiply them. See LowbitDialect.td and
+// LowbitOps.td.
+//
+//===------------------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+#include "dialects/Lowbit/LowbitDialect.h.inc"
+#include "dialects/Lowbit/LowbitEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Lowbit/LowbitAttrs.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Lowbit/LowbitTypes.h.inc"
+#define GET_OP_CLASSES
+#include "dialects/Lowbit/LowbitOps.h.inc"

@@ -1,0 +1,123 @@
+//===- LowbitOps.cpp - Verifiers and folders of the quantization dialect
+//----------------------------------===//
+#include "dialects/Lowbit/Lowbit.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+using namespace nibble::lowbit;
+
+#define GET_OP_CLASSES
+#include "dialects/Lowbit/LowbitOps.cpp.inc"
+
+/// The weight's shape must be the tensor's.
+static LogicalResult verifySameShape(Operation *op, PackedType packed, ShapedType tensor) {
+  if (tensor.getShape() == ArrayRef({packed.getRows(), packed.getColumns()}))
+    return success();
+  return op->emitOpError() << "the shapes of " << packed << " and " << tensor << " differ";
+}
+
+LogicalResult QuantizeOp::verify() {
+  return verifySameShape(*this, getResult().getType(), getInput().getType());
+}
+
+LogicalResult DequantizeOp::verify() {
+  return verifySameShape(*this, getInput().getType(), getResult().getType());
+}
+
+/// dequantize(repack(w)) is dequantize(w): values do not depend on the layout.
+OpFoldResult DequantizeOp::fold(FoldAdaptor) {
+  if (auto repack = getInput().getDefiningOp<RepackOp>()) {
+    getInputMutable().assign(repack.getInput());
+    return getResult();
+  }
+  return {};
+}
+
+LogicalResult RepackOp::verify() {
+  PackedType from = getInput().getType(), to = getResult().getType();
+  if (from.getRows() != to.getRows() || from.getColumns() != to.getColumns())
+    return emitOpError() << "changes the shape from " << from << " to " << to;
+  if (from.getFormat() != to.getFormat())
+    return emitOpError() << "changes the format from " << from << " to " << to
+                         << "; lowbit.quantize does that";
+  return success();
+}
+
+/// A repack to the same layout is nothing; one of a repack is one.
+OpFoldResult RepackOp::fold(FoldAdaptor) {
+  if (getInput().getType() == getResult().getType())
+    return getInput();
+  if (auto repack = getInput().getDefiningOp<RepackOp>()) {
+    getInputMutable().assign(repack.getInput());
+    return getResult();
+  }
+  return {};
+}
+
+LogicalResult QuantizeRowsOp::verify() {
+  int64_t columns = getInput().getType().getDimSize(1);
+  if (getResult().getType().getColumns() != columns)
+    return emitOpError() << "reads rows of " << columns << " columns and yields " << getResult().getType();
+  if (getResidual() && getResidual().getType() != getInput().getType())
+    return emitOpError() << "residual is " << getResidual().getType() << ", the input "
+                         << getInput().getType();
+  if (getNorm() && getNorm().getType().getDimSize(0) != columns)
+    return emitOpError() << "norm has " << getNorm().getType().getDimSize(0) << " gains for " << columns
+                         << " columns";
+  if (static_cast<bool>(getNorm()) != getEps().has_value())
+    return emitOpError() << "has either both of norm and eps or neither";
+  if (getSum() && !getResidual())
+    return emitOpError() << "has a sum as second result but no residual to add";
+  if (getSum() && getSum().getType() != getInput().getType())
+    return emitOpError() << "sum is " << getSum().getType() << ", the input " << getInput().getType();
+  if (static_cast<bool>(getSelected()) != (getResult().getType().getCount() == RowCount::Logits))
+    return emitOpError() << "yields rows of logits exactly when it selects rows";
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  if (getWeights().empty())
+    return emitOpError() << "has no weight";
+  auto first = cast<PackedType>(getWeights().front().getType());
+  RowsType rows = getInput().getType();
+  for (Value weight : getWeights()) {
+    auto type = cast<PackedType>(weight.getType());
+    if (type.getColumns() != rows.getColumns())
+      return emitOpError() << "multiplies rows of " << rows.getColumns() << " columns by " << type;
+    if (type.getRows() != first.getRows())
+      return emitOpError() << "has weights of " << first.getRows() << " and " << type.getRows() << " rows";
+    if (rows.getActivations() == ActivationKind::Int8) {
+      if (type.getFormat().isFloat())
+        return emitOpError() << "multiplies int8 rows by float weights " << type;
+      if (!llvm::is_contained(rows.getBiases(), type.getFormat().getBias()))
+        return emitOpError() << "reads rows without the bias " << type.getFormat().getBias() << " of "
+                             << type;
+      if (type.getFormat().getZero() != ZeroKind::None && !rows.getSums())
+        return emitOpError() << "reads rows without the sums that " << type << " needs";
+    }
+  }
+  if (getResult().getType().getDimSize(1) != first.getRows())
+    return emitOpError() << "yields " << getResult().getType() << " from " << first.getRows()
+                         << " output channels";
+  for (Value extra : getExtras()) {
+    auto type = cast<ShapedType>(extra.getType());
+    if (type.getShape().back() != first.getRows())
+      return emitOpError() << "extra operand is " << type << ", the result " << getResult().getType();
+  }
+  Block &block = getEpilogue().front();
+  if (block.getNumArguments() != getWeights().size() + getExtras().size())
+    return emitOpError() << "the epilogue has " << block.getNumArguments() << " arguments for "
+                         << getWeights().size() << " weights and " << getExtras().size() << " extra operands";
+  for (Type type : block.getArgumentTypes())
+    if (!type.isF32())
+      return emitOpError() << "the epilogue works on f32, an argument is " << type;
+  return success();
+}
+
+LogicalResult Dot4Op::verify() {
+  if (getA().getType().getDimSize(0) != 4 * getAcc().getType().getDimSize(0))
+    return emitOpError() << "needs four bytes for each of the accumulator's "
+                         << getAcc().getType().getDimSize(0) << " lanes, found " << getA().getType();
+  return success();
+}

@@ -1,0 +1,143 @@
+//===- LowbitOps.td - Operations of the quantization dialect -----------------------------------*- tablegen -*-===//
+#ifndef NIBBLE_DIALECTS_LOWBIT_OPS
+#define NIBBLE_DIALECTS_LOWBIT_OPS
+
+include "dialects/Lowbit/LowbitDialect.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class Lowbit_Op<string mnemonic, list<Trait> traits = []> : Op<Lowbit_Dialect, mnemonic, traits>;
+
+def Lowbit_Matrix : 2DTensorOf<[F32]>;
+def Lowbit_Vector : 1DTensorOf<[F32]>;
+
+def Lowbit_QuantizeOp : Lowbit_Op<"quantize", [Pure]> {
+  let summary = "the best codes and scales of a float weight in a format";
+  let description = [{
+    Symmetric formats of b bits: for each group, e its element of largest magnitude, with sign; for each factor
+    f = 0.70, 0.71 .. 1.15: c = clamp(round(w / (f e / -2^(b-1))), -2^(b-1), 2^(b-1) - 1),
+    s = f16(sum(w c) / sum(c c)); the f with the smallest sum((w - s c)^2) wins. With `zero = min` the pair (s, m) is the
+    least-squares solution for the codes.
+
+    ```mlir
+    %q = lowbit.quantize %w : tensor<64x128xf32> -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
+    ```
+  }];
+  let arguments = (ins Lowbit_Matrix:$input);
+  let results = (outs Lowbit_PackedType:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Lowbit_DequantizeOp : Lowbit_Op<"dequantize", [Pure]> {
+  let summary = "the values of a packed weight";
+  let description = [{
+    value = s c, s (c - z), or s c + m, in f32 (see `#lowbit.format`).
+
+    ```mlir
+    %w = lowbit.dequantize %q : !lowbit.packed<64x128, <int8, group = 32, scale = f16, zero = none>> -> tensor<64x128xf32>
+    ```
+  }];
+  let arguments = (ins Lowbit_PackedType:$input);
+  let results = (outs Lowbit_Matrix:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Lowbit_RepackOp : Lowbit_Op<"repack", [Pure]> {
+  let summary = "the same codes and scales in another layout";
+  let description = [{
+    ```mlir
+    %p = lowbit.repack %q : !lowbit.packed<64x128, <bf16>> -> !lowbit.packed<64x128, <bf16>, panel>
+    ```
+  }];
+  let arguments = (ins Lowbit_PackedType:$input);
+  let results = (outs Lowbit_PackedType:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Lowbit_QuantizeRowsOp : Lowbit_Op<"quantize_rows", [Pure, AttrSizedOperandSegments]> {
+  let summary = "row-wise work before linears: residual add, norm, and quantization of activations";
+  let description = [{
+    With x the input row (row `rows[r]` of the input where `rows` is given):
+
+    1. h = x, or x + `residual`; h is the optional second result,
+    2. y = h, or with `norm` g and `eps` e: y_i = g_i h_i / sqrt(mean(h^2) + e),
+    3. the result holds y as its type says.
+
+    Its result is shared by every linear that reads the same activations, whatever their formats.
+
+    ```mlir
+    %r = lowbit.quantize_rows %x norm(%g : tensor<512xf32>) {eps = 1.0e-5 : f32}
+       : tensor<?x512xf32> -> !lowbit.rows<tokens x 512, int8, bias = [8]>
+    ```
+  }];
+  let arguments = (ins Lowbit_Matrix:$input, Optional<Lowbit_Matrix>:$residual, Optional<Lowbit_Vector>:$norm,
+                       Optional<1DTensorOf<[I32]>>:$selected, OptionalAttr<F32Attr>:$eps);
+  let results = (outs Lowbit_RowsType:$result, Optional<Lowbit_Matrix>:$sum);
+  let assemblyFormat = [{
+    $input (`residual` `(` $residual^ `:` type($residual) `)`)? (`norm` `(` $norm^ `:` type($norm) `)`)?
+    (`select` `(` $selected^ `:` type($selected) `)`)? attr-dict `:` type($input) `->` type($result)
+    (`,` type($sum)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def Lowbit_LinearOp : Lowbit_Op<"linear", [Pure, AttrSizedOperandSegments, SingleBlock]> {
+  let summary = "rows times packed weights, with an epilogue on each element";
+  let description = [{
+    For row r and output channel n: a_j = sum over k of x[r][k] w_j[n][k], one for each weight; the region computes
+    the result's element from the a_j and the elements [r][n] (or [n], for a vector) of the extra operands, all f32.
+    Two weights serve gated feed-forward layers.
+
+    ```mlir
+    %y = lowbit.linear %x, (%w) extra(%res : tensor<?x512xf32>)
+       : !lowbit.rows<tokens x 128, f32>, (!lowbit.packed<512x128, <bf16>, panel>) -> tensor<?x512xf32> {
+    ^bb0(%a: f32, %r: f32):
+      %s = arith.addf %a, %r : f32
+      lowbit.yield %s : f32
+    }
+    ```
+  }];
+  let arguments = (ins Lowbit_RowsType:$input, Variadic<Lowbit_PackedType>:$weights,
+                       Variadic<AnyTypeOf<[Lowbit_Matrix, Lowbit_Vector]>>:$extras);
+  let results = (outs Lowbit_Matrix:$result);
+  let regions = (region SizedRegion<1>:$epilogue);
+  let assemblyFormat = [{
+    $input `,` `(` $weights `)` (`extra` `(` $extras^ `:` type($extras) `)`)? attr-dict
+    `:` type($input) `,` `(` type($weights) `)` `->` type($result) $epilogue
+  }];
+  let hasVerifier = 1;
+}
+
+def Lowbit_YieldOp : Lowbit_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"LinearOp">]> {
+  let summary = "ends the epilogue of lowbit.linear with the element's value";
+  let arguments = (ins F32:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+def Lowbit_Dot4Op : Lowbit_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "inner product step: i32 lanes += four products of an unsigned and a signed byte";
+  let description = [{
+    result[l] = acc[l] + sum over i < 4 of u8(a[4l+i]) s8(b[4l+i]), exact. Each CPU target legalises it:
+    `vpdpbusd`, `pmaddubsw` and `pmaddwd`, or widening. `unsigned_max` is the largest value in `a` where that is known
+    (15 for nibbles): targets whose intermediate sums saturate at 16 bits need it (2 x 15 x 128 fits, 2 x 255 x 128 does
+    not).
+
+    ```mlir
+    %r = lowbit.dot4 %acc, %a, %b : vector<16xi32>, vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I32]>:$acc, VectorOfRankAndType<[1], [I8]>:$a,
+                       VectorOfRankAndType<[1], [I8]>:$b,
+                       OptionalAttr<I32Attr>:$unsigned_max);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+  let hasVerifier = 1;
+}
+
+#endif // NIBBLE_DIALECTS_LOWBIT_OPS

@@ -1,0 +1,79 @@
+//===- RTOps.cpp - Assembly and verifiers of the dialect of what runs
+//-------------------------------------===//
+#include "dialects/RT/RT.h"
+
+#include "mlir/Interfaces/FunctionImplementation.h"
+
+using namespace mlir;
+using namespace nibble::rt;
+
+#define GET_OP_CLASSES
+#include "dialects/RT/RTOps.cpp.inc"
+
+//===------------------------------------------------------------------------------------------------------===//
+// KernelOp
+//===------------------------------------------------------------------------------------------------------===//
+
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
+  auto functionType = [](Builder &builder, ArrayRef<Type> inputs, ArrayRef<Type> results,
+                         function_interface_impl::VariadicFlag,
+                         std::string &) { return builder.getFunctionType(inputs, results); };
+  return function_interface_impl::parseFunctionOp(
+      parser, result, /*allowVariadic=*/false, getFunctionTypeAttrName(result.name), functionType,
+      getArgAttrsAttrName(result.name), getResAttrsAttrName(result.name));
+}
+
+void KernelOp::print(OpAsmPrinter &printer) {
+  function_interface_impl::printFunctionOp(printer, *this, /*isVariadic=*/false, getFunctionTypeAttrName(),
+                                           getArgAttrsAttrName(), getResAttrsAttrName());
+}
+
+LogicalResult KernelOp::verify() {
+  if (getBody().empty())
+    return emitOpError() << "has no body";
+  if (!isa<YieldOp>(getBody().front().back()))
+    return emitOpError() << "ends in rt.yield, found " << getBody().front().back().getName();
+  return success();
+}
+
+LogicalResult YieldOp::verify() {
+  if (llvm::equal(getOperandTypes(), cast<KernelOp>((*this)->getParentOp()).getResultTypes()))
+    return success();
+  return emitOpError() << "yields other types than the kernel's results";
+}
+
+//===------------------------------------------------------------------------------------------------------===//
+// ProgramOp, BufferOp
+//===------------------------------------------------------------------------------------------------------===//
+
+/// Sizes and offsets are three non-negative numbers.
+static LogicalResult verifyLinear(Operation *op, StringRef what, std::optional<ArrayRef<int64_t>> value) {
+  if (value && (value->size() != 3 || llvm::any_of(*value, [](int64_t x) { return x < 0; })))
+    return op->emitOpError() << what << " is [bytes a token, bytes a row of logits, bytes], none negative";
+  return success();
+}
+
+LogicalResult ProgramOp::verify() { return verifyLinear(*this, "arena", getArena()); }
+
+LogicalResult BufferOp::verify() {
+  if (failed(verifyLinear(*this, "size", getSize())) || failed(verifyLinear(*this, "offset", getOffset())))
+    return failure();
+  if (getPrivateOffset() && getSpace() != Space::Private)
+    return emitOpError() << "only a private buffer has a private offset";
+  return success();
+}
+
+//===------------------------------------------------------------------------------------------------------===//
+// DispatchOp
+//===------------------------------------------------------------------------------------------------------===//
+
+LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto kernel =
+      symbols.lookupNearestSymbolFrom<KernelOp>((*this)->getParentOp()->getParentOp(), getKernelAttr());
+  if (!kernel)
+    return emitOpError() << "no kernel " << getKernelAttr();
+  if (!llvm::equal(getInputs().getTypes(), kernel.getArgumentTypes()) ||
+      !llvm::equal(getOutputs().getTypes(), kernel.getResultTypes()))
+    return emitOpError() << "passes other types than " << getKernelAttr() << " takes";
+  return success();
+}

@@ -1,0 +1,135 @@
+//===- RTOps.td - Operations of the runtime's program -------------------------------------------*- tablegen -*-===//
+#ifndef NIBBLE_DIALECTS_RT_OPS
+#define NIBBLE_DIALECTS_RT_OPS
+
+include "dialects/Lowbit/LowbitDialect.td"
+include "dialects/RT/RTDialect.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+class RT_Op<string mnemonic, list<Trait> traits = []> : Op<RT_Dialect, mnemonic, traits>;
+
+def RT_KernelOp : RT_Op<"kernel", [IsolatedFromAbove, FunctionOpInterface]> {
+  let summary = "work that is split into items, described by ops on tensors";
+  let description = [{
+    The body says what is computed; the conversion of its `family` says how. Inputs and then results are the kernel's
+    operands at run time (include/nibble/runtime/KernelABI.h). Kernels of the same body are one.
+
+    ```mlir
+    rt.kernel @linear_384x128 (%x: !lowbit.rows<tokens x 128, f32>, %w: !lowbit.packed<384x128, <bf16>, panel>)
+        -> tensor<?x384xf32> attributes {family = #rt.family<linear>} {
+      %y = lowbit.linear %x, (%w) : ...
+      rt.yield %y : tensor<?x384xf32>
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+                       RT_FamilyAttr:$family,
+                       OptionalAttr<StrAttr>:$sym_visibility,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::mlir::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+  }];
+}
+
+def RT_YieldOp : RT_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"KernelOp">]> {
+  let summary = "ends a kernel's body with its results";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+  let hasVerifier = 1;
+}
+
+def RT_BatchOp : RT_Op<"batch", [Pure]> {
+  let summary = "an array of the step's ragged batch, inside a kernel";
+  let description = [{
+    ```mlir
+    %ids = rt.batch token_id : tensor<?xi32>
+    ```
+  }];
+  let arguments = (ins RT_BatchFieldAttr:$field);
+  let results = (outs 1DTensorOf<[I32]>:$result);
+  let assemblyFormat = "$field attr-dict `:` type($result)";
+}
+
+def RT_ProgramOp : RT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove, SingleBlock, NoTerminator]> {
+  let summary = "one step: buffers, weights, and the dispatches in order";
+  let description = [{
+    `arena` is the size of the arena, `private_bytes` that of a worker's private memory; `rt-plan-memory` sets both.
+    `logits` is the name of the buffer with the result.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DenseI64ArrayAttr>:$arena,
+                       OptionalAttr<I64Attr>:$private_bytes);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+}
+
+def RT_BufferOp : RT_Op<"buffer"> {
+  let summary = "activations between dispatches";
+  let description = [{
+    `size` is [bytes a token, bytes a row of logits, bytes]. `offset` in the arena is of the same form. A buffer in
+    `private` space has `private_offset` too: in steps of at most 16 tokens it lies in each worker's own memory.
+
+    ```mlir
+    %h = rt.buffer "hidden" arena size [512, 0, 0] : tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins StrAttr:$label, RT_SpaceAttr:$space, DenseI64ArrayAttr:$size,
+                       OptionalAttr<DenseI64ArrayAttr>:$offset, OptionalAttr<I64Attr>:$private_offset);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = [{
+    $label $space `size` $size (`at` $offset^)? (`private_at` $private_offset^)? attr-dict `:` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def RT_WeightOp : RT_Op<"weight", [Pure]> {
+  let summary = "a weight of the artifact";
+  let description = [{
+    `llm.param` in a program: the store packs it as `source` and `recipe` say.
+
+    ```mlir
+    %w = rt.weight @"model.norm.weight" source(<f32>) : tensor<128xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$name, Lowbit_FormatAttr:$source,
+                       DefaultValuedAttr<ArrayAttr, "{}">:$recipe);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$name `source` `(` $source `)` (`recipe` $recipe^)? attr-dict `:` type($result)";
+}
+
+def RT_CacheOp : RT_Op<"cache", [Pure]> {
+  let summary = "the KV cache of one layer";
+  let arguments = (ins I64Attr:$layer);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$layer attr-dict `:` type($result)";
+}
+
+def RT_DispatchOp : RT_Op<"dispatch", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "runs a kernel on buffers, weights and caches";
+  let description = [{
+    A dispatch whose outputs are all private is run whole by every worker in a step of at most 16 tokens. `barrier` says
+    when all workers must have finished what comes before: `shared` means only in larger steps.
+
+    ```mlir
+    rt.dispatch @linear_384x128 (%x, %w) -> (%y) barrier always
+      : (!lowbit.rows<tokens x 128, f32>, !lowbit.packed<384x128, <bf16>, panel>) -> tensor<?x384xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs, Variadic<AnyType>:$outputs,
+                       RT_BarrierAttr:$barrier, OptionalAttr<StrAttr>:$label);
+  let assemblyFormat = [{
+    $kernel `(` $inputs `)` `->` `(` $outputs `)` `barrier` $barrier attr-dict
+    `:` functional-type($inputs, $outputs)
+  }];
+}
+
+#endif // NIBBLE_DIALECTS_RT_OPS

@@ -1,0 +1,29 @@
+//===- Registration.cpp - Dialects and passes of the compiler
+//---------------------------------------------===//
+#include "nibble/Pipelines/Registration.h"
+
+#include "dialects/LLM/LLM.h"
+#include "dialects/Lowbit/Lowbit.h"
+#include "dialects/RT/RT.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+void nibble::registerAllDialects(mlir::DialectRegistry &registry) {
+  registry.insert<lowbit::LowbitDialect, llm::LLMDialect, rt::RTDialect, mlir::arith::ArithDialect,
+                  mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::math::MathDialect,
+                  mlir::scf::SCFDialect, mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
+}
+
+void nibble::registerAllPasses() {
+  mlir::registerCanonicalizerPass();
+  mlir::registerCSEPass();
+  mlir::registerSymbolDCEPass();
+}

@@ -1,0 +1,32 @@
+// RUN: nibble-opt %s | nibble-opt | FileCheck %s
+// RUN: nibble-opt %s --mlir-print-op-generic | nibble-opt | FileCheck %s
+// RUN: nibble-opt %s --emit-bytecode | nibble-opt | FileCheck %s
+
+// CHECK-LABEL: func.func @linear
+func.func @linear(%x: tensor<?x128xf32>, %res: tensor<?x64xf32>, %g: tensor<128xf32>, %b: tensor<64xf32>,
+                  %w: !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>, panel>,
+                  %v: !lowbit.packed<64x128, <int8, group = 0, scale = f16, zero = min>, panel>) -> tensor<?x64xf32> {
+  // CHECK: lowbit.quantize_rows %{{.*}} norm(%{{.*}} : tensor<128xf32>) {eps = 9.99999997E-7 : f32} :
+  // CHECK-SAME: tensor<?x128xf32> -> <tokens x 128, int8, bias = [0, 8], sums>
+  %r = lowbit.quantize_rows %x norm(%g : tensor<128xf32>) {eps = 1.0e-6 : f32}
+      : tensor<?x128xf32> -> !lowbit.rows<tokens x 128, int8, bias = [0, 8], sums>
+  // CHECK: lowbit.linear
+  %y = lowbit.linear %r, (%w, %v) extra(%res, %b : tensor<?x64xf32>, tensor<64xf32>)
+      : !lowbit.rows<tokens x 128, int8, bias = [0, 8], sums>,
+        (!lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>, panel>,
+         !lowbit.packed<64x128, <int8, group = 0, scale = f16, zero = min>, panel>) -> tensor<?x64xf32> {
+  ^bb0(%a0: f32, %a1: f32, %e: f32, %f: f32):
+    %s = arith.mulf %a0, %a1 : f32
+    %t = arith.addf %s, %e : f32
+    %u = arith.addf %t, %f : f32
+    lowbit.yield %u : f32
+  }
+  return %y : tensor<?x64xf32>
+}
+
+// CHECK-LABEL: func.func @dot
+func.func @dot(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> vector<16xi32> {
+  // CHECK: lowbit.dot4 %{{.*}}, %{{.*}}, %{{.*}} {unsigned_max = 15 : i32} : vector<16xi32>, vector<64xi8>
+  %r = lowbit.dot4 %acc, %a, %b {unsigned_max = 15 : i32} : vector<16xi32>, vector<64xi8>
+  return %r : vector<16xi32>
+}
