@@ -1,5 +1,4 @@
-//===- RT.h - The dialect of what runs ----------------------------------------------------------*- C++
-//-*-===//
+//===- RT.h - The dialect of what runs --------------------------------------------------------*- C++ -*-===//
 //
 // Kernels, the program that dispatches them, its buffers. See RTDialect.td and RTOps.td.
 //
@@ -17,3 +16,16 @@
 #include "dialects/RT/RTAttrs.h.inc"
 #define GET_OP_CLASSES
 #include "dialects/RT/RTOps.h.inc"
+
+namespace nibble::rt {
+
+/// Every buffer starts at a multiple of this many bytes, and so does every row of an f32 matrix.
+inline constexpr int64_t kBufferAlignment = 64;
+
+/// Bytes from one row of a buffer to the next, the one statement of it that planner, kernels and runtime
+/// share. tensor<?xNxf32>: 4 N rounded up to 64. !lowbit.rows: RowsType::getRowBytes, which for int8 is an
+/// average (records of a tile interleave its rows; the rows before a tile take rows * rowBytes in all). 0 for
+/// any other type.
+int64_t rowBytes(mlir::Type type);
+
+} // namespace nibble::rt

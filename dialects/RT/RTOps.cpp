@@ -10,6 +10,15 @@ using namespace nibble::rt;
 #define GET_OP_CLASSES
 #include "dialects/RT/RTOps.cpp.inc"
 
+int64_t nibble::rt::rowBytes(Type type) {
+  if (auto rows = dyn_cast<lowbit::RowsType>(type))
+    return rows.getRowBytes();
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || tensor.getRank() != 2 || !tensor.getElementType().isF32() || tensor.isDynamicDim(1))
+    return 0;
+  return llvm::alignTo(tensor.getDimSize(1) * 4, kBufferAlignment);
+}
+
 //===------------------------------------------------------------------------------------------------------===//
 // KernelOp
 //===------------------------------------------------------------------------------------------------------===//

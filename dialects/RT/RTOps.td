@@ -75,8 +75,9 @@ def RT_ProgramOp : RT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove, Sin
 def RT_BufferOp : RT_Op<"buffer"> {
   let summary = "activations between dispatches";
   let description = [{
-    `size` is [bytes a token, bytes a row of logits, bytes]. `offset` in the arena is of the same form. A buffer in
-    `private` space has `private_offset` too: in steps of at most 16 tokens it lies in each worker's own memory.
+    `size` is [bytes a token, bytes a row of logits, bytes]; rows follow each other at `rt::rowBytes` (RT.h): for
+    tensor<?xNxf32> 4 N bytes rounded up to 64. `offset` in the arena is of the same form. A buffer in `private` space
+    has `private_offset` too: in steps of at most 16 tokens it lies in each worker's own memory.
 
     ```mlir
     %h = rt.buffer "hidden" arena size [512, 0, 0] : tensor<?x128xf32>

@@ -1,8 +1,8 @@
-//===- ArtifactFormat.h - Bytes of an artifact --------------------------------------------------*- C++ -*-===//
+//===- ArtifactFormat.h - Bytes of an artifact ------------------------------------------------*- C++ -*-===//
 //
-// [runtime executable][pad] segment [pad] segment ... manifest footer. The footer is the file's last 64 bytes, so a
-// file finds its own segments whatever precedes them. All integers are little-endian. Written by lib/Artifact, read by
-// runtime/artifact.
+// [runtime executable][pad] segment [pad] segment ... manifest footer. The footer is the file's last 64
+// bytes, so a file finds its own segments whatever precedes them. All integers are little-endian. Written by
+// lib/Artifact, read by runtime/artifact.
 //
 //===------------------------------------------------------------------------------------------------------===//
 #pragma once
@@ -14,22 +14,23 @@ namespace nibble {
 inline constexpr uint32_t kArtifactVersion = 1;
 inline constexpr char kArtifactMagic[8] = {'N', 'I', 'B', 'B', 'L', 'E', '\r', '\n'};
 
-/// Every segment starts at a multiple of this; the weights at a multiple of kWeightAlignment, so that the kernel can
-/// map them by 2 MiB pages.
+/// Every segment starts at a multiple of this; the weights at a multiple of kWeightAlignment, so that the
+/// kernel can map them by 2 MiB pages.
 inline constexpr uint64_t kSegmentAlignment = 4096;
 inline constexpr uint64_t kWeightAlignment = 2u << 20;
 
 /// The last 64 bytes of an artifact.
 struct ArtifactFooter {
-  char magic[8];           // kArtifactMagic
-  uint32_t version;        // kArtifactVersion
-  uint32_t reserved;       // 0
-  uint64_t manifestOffset; // from the start of the file
-  uint64_t manifestSize;   // bytes of JSON, no terminator
+  char magic[8];            // kArtifactMagic
+  uint32_t version;         // kArtifactVersion
+  uint32_t reserved;        // 0
+  uint64_t manifestOffset;  // from the start of the file
+  uint64_t manifestSize;    // bytes of JSON, no terminator
   uint8_t manifestHash[32]; // SHA-256 of the manifest
 };
 static_assert(sizeof(ArtifactFooter) == 64);
 
+// clang-format off
 /// Manifest (JSON, UTF-8), the keys that the runtime reads:
 ///
 /// "nibble": compiler version, "format": kArtifactVersion, "abi": kKernelABIVersion
@@ -51,7 +52,7 @@ static_assert(sizeof(ArtifactFooter) == 64);
 ///                             "operands": [OPERAND...], "private": true for row-wise work, "name": for profiles,
 ///                             "barrier": before this entry all workers must have finished what comes before it:
 ///                                        "always", "shared" (only in steps of more than kPrivateTokens rows), "never"}],
-///             "logits": OPERAND: f32 [R, vocabulary]}
+///             "logits": OPERAND: f32 [R, vocabulary], a row every (4 * vocabulary rounded up to 64) bytes}
 /// SIZE and offsets in the arena: [bytes a token of the budget, bytes a logits row of the budget, bytes]
 /// OPERAND: ["arena", a, r, b]: arena + a * token budget + r * row budget + b (each multiple of 64)
 ///          ["private", o, a, r, b]: worker's private memory + o in a step of at most kPrivateTokens rows, else the arena
@@ -62,5 +63,6 @@ static_assert(sizeof(ArtifactFooter) == 64);
 ///
 /// A private entry writes only private operands. In a step of more than kPrivateTokens rows it runs like any other
 /// dispatch, shared among the workers, between barriers.
+// clang-format on
 
 } // namespace nibble
