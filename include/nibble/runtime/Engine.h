@@ -1,0 +1,108 @@
+//===- Engine.h - Steps of a compiled model ---------------------------------------------------*- C++ -*-===//
+//
+// Owns weights, code, cache, arena and workers of one loaded artifact, and runs steps on ragged batches.
+// Which tokens go into which step is the caller's business (Generator.h); no token's logits depend on it.
+//
+//===---------------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "nibble/runtime/Artifact.h"
+#include <memory>
+#include <optional>
+#include <span>
+
+namespace nibble {
+
+/// How the weights come to memory: mapped from the file, copied into anonymous huge pages, or as suits.
+enum class WeightsMode : uint8_t { Auto, Map, Huge };
+
+struct EngineOptions {
+  uint32_t threads = 0;               // 0: a thread for each usable core
+  std::string cpu;                    // the target of a compiled variant; empty: the best that fits
+  std::optional<CacheType> cacheType; // none: the artifact's default
+  uint32_t context = 0;               // most positions of a sequence; 0: the artifact's default
+  uint32_t tokenBudget = 512;         // most rows in a step
+  uint32_t rowBudget = 64;            // most rows with logits in a step
+  uint32_t sequences = 64;            // most sequences alive at a time
+  uint32_t pages = 0;                 // of the cache; 0: enough for all sequences at full context
+  WeightsMode weights = WeightsMode::Auto;
+  bool profile = false; // measure every dispatch
+  bool perfMap = false; // name kernels for perf
+};
+
+/// Memory that an engine takes, in bytes; known before anything is allocated.
+struct MemoryPlan {
+  uint64_t weights = 0; // mapped, or copied where WeightsMode says so
+  uint64_t cache = 0;   // reserved; touched as sequences grow
+  uint64_t arena = 0;
+  uint64_t workers = 0; // private buffers and scratch of all
+  uint32_t threads = 0, context = 0, pages = 0;
+  uint64_t pageBytes = 0; // K and V of 32 positions in all layers
+  CacheType cacheType = CacheType::F16;
+  const VariantInfo *variant = nullptr;
+  uint64_t total() const { return weights + cache + arena + workers; }
+};
+
+/// Chooses variant, cache type and context, checks the options, and adds up. `artifact` must outlive the
+/// plan.
+Result<MemoryPlan> planMemory(const Artifact &artifact, const EngineOptions &options);
+/// The plan as lines for a person.
+std::string describe(const MemoryPlan &plan);
+
+/// Names a sequence of one engine; an id is not used again before 2^32 others were.
+struct SequenceId {
+  uint32_t slot = 0, generation = 0;
+  bool operator==(const SequenceId &) const = default;
+};
+
+/// One sequence's part of a step: its next tokens, which follow what it has stored.
+struct StepInput {
+  SequenceId sequence;
+  std::span<const int32_t> tokens; // not empty
+  uint32_t logits = 0;             // the last so many of these tokens get logits
+};
+
+/// Seconds that a dispatch took in all steps.
+struct DispatchTime {
+  std::string name;
+  uint64_t runs = 0;
+  double seconds = 0;
+};
+
+class Engine {
+public:
+  /// `artifact` must outlive the engine.
+  static Result<Engine> create(const Artifact &artifact, const EngineOptions &options);
+  Engine(Engine &&) noexcept;
+  Engine &operator=(Engine &&) noexcept;
+  ~Engine();
+
+  const MemoryPlan &plan() const;
+  const ModelInfo &model() const;
+  const EngineOptions &options() const;
+
+  Result<SequenceId> createSequence();
+  void destroySequence(SequenceId sequence);
+  /// Positions stored.
+  uint32_t length(SequenceId sequence) const;
+  /// Forgets what follows the first `length` positions.
+  void truncate(SequenceId sequence, uint32_t length);
+  uint32_t freePages() const;
+  /// Sequences that may still be created.
+  uint32_t freeSequences() const;
+
+  /// Runs one step. Gives [R, vocabulary] f32, valid until the next step: for each input in order, its rows
+  /// with logits. Where it fails (a budget, the context or the pages do not suffice, a token id is out of
+  /// range) nothing has changed. Every sequence appears at most once. Not thread-safe.
+  Result<std::span<const float>> step(std::span<const StepInput> inputs);
+
+  /// Per dispatch, in order of the schedule; empty unless profiling.
+  std::vector<DispatchTime> profile() const;
+
+private:
+  struct State;
+  explicit Engine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state;
+};
+
+} // namespace nibble
