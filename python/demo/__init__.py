@@ -1,0 +1,1 @@
+"""The demo model of the repository: its text generator, training and evaluation."""

@@ -1,0 +1,195 @@
+"""Trains the demo model on text of the generator and writes a Hugging Face checkpoint.
+
+    python train.py --out FOLDER --minutes 70
+
+Tokenizer first, then a plain PyTorch loop on the CPU: Muon for the matrices and AdamW for the rest, constant
+learning rate and then a linear decay, with the weights rounded to int4 on the way forward in the last part so that
+the compiled int4 model keeps what was learned. A checkpoint is written every few minutes.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+
+import tokenizers
+import torch
+import torch.nn.functional as F
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+    __package__ = "demo"
+
+from . import train_tokenizer  # noqa: E402
+from .arithmetic import comparison_operands, comparison_turn, held_out_pairs, sum_turn  # noqa: E402
+from .conversations import small_text, story_questions, _context_turns  # noqa: E402
+from .model import Llama, Shape  # noqa: E402
+from .packing import Packer  # noqa: E402
+from .stories import make_story  # noqa: E402
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is made orthogonal by a quintic Newton-Schulz iteration (K. Jordan, 2024)."""
+
+    def __init__(self, parameters, lr=0.02, momentum=0.95):
+        super().__init__(parameters, dict(lr=lr, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            shapes = {}
+            for p in group["params"]:
+                state = self.state[p]
+                buffer = state.setdefault("momentum", torch.zeros_like(p))
+                buffer.lerp_(p.grad, 1 - group["momentum"])
+                shapes.setdefault(p.shape, []).append((p, p.grad.lerp(buffer, group["momentum"])))
+            for shape, pairs in shapes.items():
+                x = torch.stack([update for _, update in pairs])
+                tall = shape[0] > shape[1]
+                x = x.transpose(1, 2) if tall else x
+                x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+                for _ in range(5):
+                    gram = x @ x.transpose(1, 2)
+                    x = 3.4445 * x + (2.0315 * gram @ gram - 4.7750 * gram) @ x
+                x = x.transpose(1, 2) if tall else x
+                for (p, _), update in zip(pairs, x):
+                    p.add_(update, alpha=-group["lr"] * max(1, shape[0] / shape[1]) ** 0.5)
+
+
+def save_checkpoint(model, tokenizer, folder):
+    from safetensors.torch import save_file
+    from transformers import GenerationConfig
+
+    folder.mkdir(parents=True, exist_ok=True)
+    special = {name: tokenizer.token_to_id(name) for name in train_tokenizer.SPECIAL}
+    train_tokenizer.save(tokenizer, folder)
+    config = model.config(special)
+    config.dtype = "float16"
+    config.save_pretrained(folder)
+    GenerationConfig(eos_token_id=[special["<|im_end|>"], special["<|endoftext|>"]],
+                     pad_token_id=special["<|endoftext|>"], bos_token_id=None, do_sample=True, temperature=0.8,
+                     top_p=0.95).save_pretrained(folder)
+    tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def probes(rng, count):
+    """Questions by subject, none of which training saw in this form: {subject: [(question, answer), ...]}."""
+    pairs = sorted(held_out_pairs())
+    sums, comparisons, stories, facts = [], [], [], []
+    for _ in range(count):
+        a, b = rng.choice(pairs)
+        sums.append(sum_turn(rng, *((a, b) if rng.random() < 0.5 else (b, a))))
+        comparisons.append(comparison_turn(rng, *comparison_operands(rng)))
+    for _ in range(count // 4):
+        text, story_facts = make_story(rng)
+        stories += _context_turns(rng, text, story_questions(rng, story_facts, 1))
+        text, turns = small_text(rng)
+        facts += _context_turns(rng, text, turns[:1])
+    return {"sums": sums, "comparisons": comparisons, "stories": stories, "facts": facts}
+
+
+@torch.no_grad()
+def accuracy(model, tokenizer, turns):
+    """The part of the turns whose whole answer is the greedy one."""
+    end, right = tokenizer.token_to_id("<|im_end|>"), 0
+    for first in range(0, len(turns), 50):
+        encoded = []
+        for question, answer in turns[first:first + 50]:
+            prompt = tokenizer.encode(f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n").ids
+            encoded.append((len(prompt), prompt + tokenizer.encode(answer).ids + [end]))
+        ids = torch.zeros(len(encoded), max(len(i) for _, i in encoded), dtype=torch.long)
+        for row, (_, i) in enumerate(encoded):
+            ids[row, :len(i)] = torch.tensor(i)
+        best = model(ids).argmax(-1)
+        for row, (start, i) in enumerate(encoded):
+            right += bool((best[row, start - 1:len(i) - 1] == ids[row, start:len(i)]).all())
+    return right / len(turns)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--minutes", type=float, default=70, help="length of the run when --steps is not given")
+    parser.add_argument("--steps", type=int, help="length of the run in steps, for a result that repeats")
+    parser.add_argument("--rows", type=int, default=16, help="rows of 512 tokens in a step")
+    parser.add_argument("--round-from", type=float, default=0.75, help="part of the run after which int4 rounding starts")
+    parser.add_argument("--resume", type=pathlib.Path, help="checkpoint to go on from")
+    parser.add_argument("--progress", type=float, default=0, help="with --resume: the part of the run that is done")
+    parser.add_argument("--first-document", type=int, default=0, help="with --resume: where the text goes on")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--save-every", type=float, default=5, help="minutes between checkpoints")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    import random
+
+    tokenizer = train_tokenizer.train(Shape.vocabulary, 6000)
+    model = Llama(Shape())
+    if options.resume:
+        from safetensors.torch import load_file
+        model.load_state_dict({k: v.float() for k, v in load_file(options.resume / "model.safetensors").items()})
+    print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
+    others = [p for name, p in model.named_parameters() if p.ndim == 1 or "embed" in name]
+    optimizers = [Muon(matrices, lr=0.02),
+                  torch.optim.AdamW(others, lr=4e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0)]
+    base = [0.02, 4e-3]
+    compiled = torch.compile(model, dynamic=False)
+    packer = Packer(tokenizer, options.first_document)
+    questions = probes(random.Random("probes"), 200)
+
+    saved = time.time()
+    start = saved - options.progress * options.minutes * 60
+    step, tokens, last_report, running, rounding_began = 0, 0, (time.time(), 0), None, False
+    while True:
+        minutes = (time.time() - start) / 60
+        progress = options.progress + step / options.steps if options.steps else minutes / options.minutes
+        if progress >= 1:
+            break
+        rate = min(1, (step + 1) / 100) * min(1, max(0.01, (1 - progress) / 0.55))
+        for optimizer, lr in zip(optimizers, base):
+            optimizer.param_groups[0]["lr"] = lr * rate
+        # In the rounding part every fourth step is a plain one: the float model must stay good, too.
+        round_now = progress > options.round_from and step % 4 != 0
+        model.round_to(4 if round_now else 0, refresh=not rounding_began or step % 20 == 1)
+        rounding_began = rounding_began or round_now
+        length = 1024 if step % 5 == 4 else 512
+        ids, weights = packer.batch(options.rows * 512 // length, length)
+        ids, weights = torch.from_numpy(ids), torch.from_numpy(weights)[:, 1:].flatten()
+        logits = compiled(ids[:, :-1])
+        losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+        loss = (losses * weights).sum() / weights.sum()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in optimizers:
+            optimizer.step()
+        model.zero_grad(set_to_none=True)
+        step, tokens = step + 1, tokens + ids[:, 1:].numel()
+        running = loss.item() if running is None else 0.95 * running + 0.05 * loss.item()
+        if step % 50 == 0:
+            now = time.time()
+            speed = (tokens - last_report[1]) / (now - last_report[0])
+            last_report = (now, tokens)
+            line = f"{minutes:6.1f} min step {step} tokens {tokens / 1e6:.2f}M documents {packer.next_document} " \
+                   f"loss {running:.4f} {speed:.0f} tokens/s"
+            if step % 250 == 0:
+                for bits in (0, 4) if progress > options.round_from or step % 1000 == 0 else (0,):
+                    model.round_to(bits)
+                    line += f" | {'int4' if bits else 'f32'}" + "".join(
+                        f" {name} {accuracy(model, tokenizer, turns):.3f}" for name, turns in questions.items())
+                model.round_to(0)
+            print(line, flush=True)
+            if now - saved > options.save_every * 60:
+                save_checkpoint(model, tokenizer, options.out)
+                saved = now
+    save_checkpoint(model, tokenizer, options.out)
+    summary = {"steps": step, "tokens": tokens, "documents": packer.next_document, "loss": running,
+               "minutes": round((time.time() - start) / 60, 1)}
+    print(json.dumps(summary), flush=True)
+    (options.out / "training.json").write_text(json.dumps(summary, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
