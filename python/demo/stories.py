@@ -68,18 +68,17 @@ def make_story(rng, kind=None, name=None, place=None, thing=None):
     values["lament"] = expand(plot["lament"], rng, values)
 
     wish = plot.get("wish", False)
-    first = [rng.choice(plots.OPENINGS), rng.choice(plots.WISHING if wish else plots.OWNING)]
-    if not wish:
-        first.append(rng.choice(plots.HABITS))
-    third = []
-    if plot.get("meets", True):
-        third = [rng.choice(plots.MEETING), rng.choice(plots.ASKING)]
-        third += [] if plot.get("talk", False) else [rng.choice(plots.PROMISE)]
-    third.append(plot["rescue"])
-    paragraphs = [" ".join(first), plot["trouble"], " ".join(third), rng.choice(plots.ENDINGS)]
     text = None
     while text is None or len(text.split()) > LONGEST:
-        text = capitalize_sentences("\n\n".join(expand(p, rng, values) for p in paragraphs))
+        first = [rng.choice(plots.OPENINGS), rng.choice(plots.WISHING if wish else plots.OWNING)]
+        if not wish:
+            first.append(rng.choice(plots.HABITS))
+        third = []
+        if plot.get("meets", True):
+            third = [rng.choice(plots.MEETING), rng.choice(plots.ASKING)]
+            third += [] if plot.get("talk", False) else [rng.choice(plots.PROMISE)]
+        paragraphs = [first, [plot["trouble"]], third + [plot["rescue"]], [rng.choice(plots.ENDINGS)]]
+        text = capitalize_sentences("\n\n".join(expand(" ".join(p), rng, values) for p in paragraphs))
 
     facts = {key: values[key] for key in "H he him his G gk aK T TA aTA P PA aHK spot".split()}
     facts.update(kind=kind, place=place, plot=plot_name, thing_adjective=thing_adjective, wish=wish,
