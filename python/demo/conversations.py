@@ -207,7 +207,7 @@ def _talk_turn(rng):
     return expand(rng.choice(OTHER_ARITHMETIC), rng, values), OTHER_ARITHMETIC_ANSWER
 
 
-def _context_turns(rng, text, turns):
+def context_turns(rng, text, turns):
     first, answer = turns[0]
     return [(expand(rng.choice(CONTEXT_FORMS), rng, {"text": text, "q": first}), answer)] + turns[1:]
 
@@ -227,9 +227,9 @@ def _segment(rng, kind):
         return [(request, text)] + story_questions(rng, facts, rng.choice([1, 2, 3, 4, 5]), follows=True)
     if kind == "context":
         text, facts = make_story(rng)
-        return _context_turns(rng, text, story_questions(rng, facts, rng.choice([1, 2, 3, 5])))
+        return context_turns(rng, text, story_questions(rng, facts, rng.choice([1, 2, 3, 5])))
     text, turns = small_text(rng)
-    return _context_turns(rng, text, turns[:rng.choice([1, 2, 3])])
+    return context_turns(rng, text, turns[:rng.choice([1, 2, 3])])
 
 
 SUBJECTS = [("sums", 0.38), ("comparisons", 0.10), ("talk", 0.06), ("story", 0.13), ("story questions", 0.12),

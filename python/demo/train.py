@@ -23,7 +23,7 @@ if __package__ in (None, ""):
 
 from . import train_tokenizer  # noqa: E402
 from .arithmetic import comparison_operands, comparison_turn, held_out_pairs, sum_turn  # noqa: E402
-from .conversations import small_text, story_questions, _context_turns  # noqa: E402
+from .conversations import small_text, story_questions, context_turns  # noqa: E402
 from .model import Llama, Shape  # noqa: E402
 from .packing import Packer  # noqa: E402
 from .stories import make_story  # noqa: E402
@@ -84,9 +84,9 @@ def probes(rng, count):
         comparisons.append(comparison_turn(rng, *comparison_operands(rng)))
     for _ in range(count // 4):
         text, story_facts = make_story(rng)
-        stories += _context_turns(rng, text, story_questions(rng, story_facts, 1))
+        stories += context_turns(rng, text, story_questions(rng, story_facts, 1))
         text, turns = small_text(rng)
-        facts += _context_turns(rng, text, turns[:1])
+        facts += context_turns(rng, text, turns[:1])
     return {"sums": sums, "comparisons": comparisons, "stories": stories, "facts": facts}
 
 

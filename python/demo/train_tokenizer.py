@@ -5,6 +5,7 @@ Digits stand alone, every byte has a token, and no start token is ever added: th
 """
 
 import argparse
+import json
 import pathlib
 import sys
 
@@ -52,14 +53,18 @@ def train(vocabulary, documents):
 
 
 def save(tokenizer, folder):
-    from transformers import PreTrainedTokenizerFast
-
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=None, eos_token="<|im_end|>", pad_token="<|endoftext|>",
-        unk_token=None, model_max_length=1024, clean_up_tokenization_spaces=False, add_bos_token=False,
-        additional_special_tokens=["<|im_start|>"])
-    fast.chat_template = CHAT_TEMPLATE
-    fast.save_pretrained(folder, save_jinja_files=False)
+    """Writes tokenizer.json and a tokenizer_config.json that transformers 4 and 5 read alike."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    decoder = {str(tokenizer.token_to_id(name)): {"content": name, "lstrip": False, "normalized": False,
+                                                  "rstrip": False, "single_word": False, "special": True}
+               for name in SPECIAL}
+    config = {"add_bos_token": False, "add_prefix_space": False, "added_tokens_decoder": decoder,
+              "additional_special_tokens": ["<|im_start|>", "<|im_end|>"], "bos_token": None,
+              "chat_template": CHAT_TEMPLATE, "clean_up_tokenization_spaces": False, "eos_token": "<|im_end|>",
+              "model_max_length": 1024, "pad_token": "<|endoftext|>",
+              "tokenizer_class": "PreTrainedTokenizerFast", "unk_token": None}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def main():
