@@ -1,10 +1,10 @@
-//===- PanelLayout.h - The one layout of packed weights that all CPU kernels read ----------------*- C++ -*-===//
+//===- PanelLayout.h - The one layout of packed weights that all CPU kernels read -------------*- C++ -*-===//
 //
-// Panels of 16 rows (output channels), read by kernels as one forward stream (reference: DESIGN section 5 and the
-// measured facts that it rests on: the line of scales comes first). N is padded to 16 with zero rows, K to 64 with codes
-// that mean zero. The packer writes it, lib/Codegen/CPU and lib/Reference read it.
+// Panels of 16 rows (output channels), read by kernels as one forward stream (reference: DESIGN section 5 and
+// the measured facts that it rests on: the line of scales comes first). N is padded to 16 with zero rows, K
+// to 64 with codes that mean zero. The packer writes it, lib/Codegen/CPU and lib/Reference read it.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/Format.h"
@@ -13,17 +13,19 @@ namespace nibble {
 
 inline constexpr int64_t kPanelRows = 16;
 inline constexpr int64_t kPaddedColumns = 64; // K is a multiple of this
-inline constexpr int64_t kSubgroup = 32;      // codes of 32 columns lie together; activations have a scale per 32
+inline constexpr int64_t kSubgroup = 32; // codes of 32 columns lie together; activations have a scale per 32
 
-/// Integer formats. A panel is a sequence of BLOCKS. A block covers two weight groups, 2 * G columns (G = the group; a
-/// channel format, or a group that does not divide the padded K, has one block for the whole padded row):
+/// Integer formats. A panel is a sequence of BLOCKS. A block covers two weight groups, 2 * G columns (G = the
+/// group, a multiple of 32; a channel format has one block for the whole padded row). Where 2 * G does not
+/// divide the padded K, the last block has fewer subgroups, and its second group may be short or absent
+/// (scales zero):
 ///
 ///   64 bytes   scales: f16 [2][16], first group's 16 rows, then the second's (unused half: zero)
 ///   64 bytes   minima: f16 [2][16], only with Zero::Minimum;
 ///              zero points: u8 [2][16] in the first 32 bytes, only with Zero::Integer
 ///   codes      for each subgroup of 32 columns, in order, only as many as the padded K has:
-///              int4: 4 vectors of 64 bytes; byte 4r+i of vector j holds in its low nibble the code of row r, column
-///                    4j+i, in its high nibble that of column 16+4j+i
+///              int4: 4 vectors of 64 bytes; byte 4r+i of vector j holds in its low nibble the code of
+///                    row r, column 4j+i, in its high nibble that of column 16+4j+i
 ///              int8: 8 vectors of 64 bytes; byte 4r+i of vector j holds the code of row r, column 4j+i
 ///
 /// Codes are stored unsigned: symmetric ones as code + 2^(b-1) (bias 8, or 128), others as they are.
@@ -46,6 +48,10 @@ struct PanelLayout {
   /// Bytes of one panel, and of the whole weight: both multiples of 64.
   int64_t panelBytes() const;
   int64_t bytes() const { return panels() * panelBytes(); }
+
+  /// Whether the layout can hold the format, and its sizes can be computed without overflow. The other
+  /// members rely on it; call it first on sizes that come from a file.
+  Result<void> check() const;
 };
 
 } // namespace nibble

@@ -1,0 +1,61 @@
+//===- PrecisionPlan.h - Which format each weight gets ----------------------------------------*- C++ -*-===//
+//
+// The plan file of DESIGN section 10, which a person may edit and feed back:
+//   {"version": 1, "tensors": {"lm_head.weight": {"format": "int4-g32", "activations": "int8"}}}
+//
+//===----------------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "nibble/Quantize/Format.h"
+
+#include <filesystem>
+#include <map>
+#include <span>
+
+namespace nibble {
+
+/// What a linear multiplies its weight with.
+enum class Activations : uint8_t {
+  F32,
+  Int8, // quantized row by row, a scale for 32 elements; needs an integer weight
+};
+
+/// Reads `f32` or `int8`.
+Result<Activations> parseActivations(std::string_view spelling);
+std::string activationsSpelling(Activations activations);
+
+/// int8 with an integer weight, f32 with a float one.
+Activations defaultActivations(const Format &format);
+
+/// Orders names as a person does: runs of digits by their value, layers.2 before layers.10.
+struct NaturalLess {
+  using is_transparent = void;
+  bool operator()(std::string_view a, std::string_view b) const;
+};
+
+struct TensorPrecision {
+  Format format;
+  Activations activations = Activations::F32;
+  bool operator==(const TensorPrecision &) const = default;
+};
+
+struct PrecisionPlan {
+  std::map<std::string, TensorPrecision, NaturalLess> tensors;
+  bool operator==(const PrecisionPlan &) const = default;
+};
+
+/// `file` is the name in messages. "activations" may be left out (defaultActivations). Unknown and repeated
+/// keys, wrong types, unknown spellings and other versions are errors.
+Result<PrecisionPlan> parsePlan(std::string_view json, const std::string &file);
+Result<PrecisionPlan> readPlan(const std::filesystem::path &file);
+
+/// One tensor a line, in natural order, ending in a newline: the same plan always gives the same text.
+std::string printPlan(const PrecisionPlan &plan);
+Result<void> writePlan(const PrecisionPlan &plan, const std::filesystem::path &file);
+
+/// Fails where the plan names a tensor that is not among `known`, the weights that can have a format; the
+/// message proposes the nearest known name.
+Result<void> checkPlanTensors(const PrecisionPlan &plan, std::span<const std::string> known,
+                              const std::string &file);
+
+} // namespace nibble
