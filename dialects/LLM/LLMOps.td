@@ -88,8 +88,9 @@ def LLM_LayerNormOp : LLM_Op<"layer_norm", [Pure, AllTypesMatch<["input", "resul
 def LLM_LinearOp : LLM_Op<"linear", [Pure]> {
   let summary = "rows times the transpose of a weight, plus a bias";
   let description = [{
-    y[t][n] = sum over k of x[t][k] w[n][k] + b[n]. `activations` is the precision in which the compiled program reads x;
-    import leaves it out, `lowbit-assign-formats` sets it.
+    y[t][n] = sum over k of x[t][k] w[n][k] + b[n]. `activations` is the precision in which x is read; with `int8`, x
+    stands for d q as in `!lowbit.rows`, so that fusing changes no number. Import leaves it out, `lowbit-assign-formats`
+    sets it.
 
     ```mlir
     %y = llm.linear %x, %w bias(%b : tensor<384xf32>) : tensor<?x128xf32>, tensor<384x128xf32> -> tensor<?x384xf32>
@@ -219,7 +220,7 @@ def LLM_LoRAOp : LLM_Op<"lora", [Pure, AllTypesMatch<["base", "result"]>]> {
 def LLM_LogitsOp : LLM_Op<"logits", [Pure]> {
   let summary = "the head, on the rows whose logits are wanted";
   let description = [{
-    result[r][n] = sum over k of x[rows[r]][k] w[n][k].
+    result[r][n] = sum over k of x[rows[r]][k] w[n][k]; `activations` as in `llm.linear`.
 
     ```mlir
     %l = llm.logits %x, %rows, %w : tensor<?x128xf32>, tensor<?xi32>, tensor<2048x128xf32> -> tensor<?x2048xf32>

@@ -147,8 +147,9 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
     `f32`: [rows][K padded to 64] f32, the padding zero.
 
     `int8`: x is approximated by d q with d = f32(max |x| / 127) over each group of 32 columns and
-    q = round(x / d). The rows lie in *tiles*: with R rows in all, tiles of 8, the last of R mod 8 (all R where R is
-    below 8). For each tile, for each group of 32, a record of
+    q = round(f32(x / d)), ties to even, within -127 .. 127; a group of zeros has d = 0 and q = 0. The rows lie in
+    *tiles*: with R rows in all, tiles of 8, the last of R mod 8 (all R where R is below 8). For each tile, for each
+    group of 32, a record of
 
       int8 q[tile][32]; int32 c[number of biases][tile], c = -bias sum(q); f32 d[tile];
       f32 s[tile], s = d sum(q), only with `sums`

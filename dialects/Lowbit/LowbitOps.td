@@ -17,8 +17,11 @@ def Lowbit_QuantizeOp : Lowbit_Op<"quantize", [Pure]> {
   let description = [{
     Symmetric formats of b bits: for each group, e its element of largest magnitude, with sign; for each factor
     f = 0.70, 0.71 .. 1.15: c = clamp(round(w / (f e / -2^(b-1))), -2^(b-1), 2^(b-1) - 1),
-    s = f16(sum(w c) / sum(c c)); the f with the smallest sum((w - s c)^2) wins. With `zero = min` the pair (s, m) is the
-    least-squares solution for the codes.
+    s = f16(sum(w c) / sum(c c)); the first f with the smallest sum((w - s c)^2) wins. A group of zeros has scale 0.
+
+    `zero = min`: the same factors stretch the range of the group about its middle; c = clamp(round((w - lo) / d), 0, 2^b - 1)
+    with d = (hi - lo) / (2^b - 1); (s, m) is the least-squares solution for the codes, in f16; the winner's codes are
+    rounded once more, c = clamp(round((w - m) / s), 0, 2^b - 1). Integer zero points only come from checkpoints.
 
     ```mlir
     %q = lowbit.quantize %w : tensor<64x128xf32> -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
@@ -33,7 +36,8 @@ def Lowbit_QuantizeOp : Lowbit_Op<"quantize", [Pure]> {
 def Lowbit_DequantizeOp : Lowbit_Op<"dequantize", [Pure]> {
   let summary = "the values of a packed weight";
   let description = [{
-    value = s c, s (c - z), or s c + m, in f32 (see `#lowbit.format`).
+    value = s c, s (c - z), or s c + m (see `#lowbit.format`). The first two are exact in f32; the reference does not
+    round the third either.
 
     ```mlir
     %w = lowbit.dequantize %q : !lowbit.packed<64x128, <int8, group = 32, scale = f16, zero = none>> -> tensor<64x128xf32>
@@ -63,11 +67,11 @@ def Lowbit_RepackOp : Lowbit_Op<"repack", [Pure]> {
 def Lowbit_QuantizeRowsOp : Lowbit_Op<"quantize_rows", [Pure, AttrSizedOperandSegments]> {
   let summary = "row-wise work before linears: residual add, norm, and quantization of activations";
   let description = [{
-    With x the input row (row `rows[r]` of the input where `rows` is given):
+    With x the input row (where `select`ed rows are given: row selected[r] of the input and of the residual, for each r):
 
     1. h = x, or x + `residual`; h is the optional second result,
     2. y = h, or with `norm` g and `eps` e: y_i = g_i h_i / sqrt(mean(h^2) + e),
-    3. the result holds y as its type says.
+    3. the result holds y as its type says (`!lowbit.rows`).
 
     Its result is shared by every linear that reads the same activations, whatever their formats.
 

@@ -1,0 +1,99 @@
+//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot4 --------------------===//
+#include "nibble/Reference/Kernels.h"
+
+#include <cmath>
+#include <functional>
+
+using namespace nibble;
+using namespace nibble::reference;
+
+/// Four sums, so that one addition need not wait for the one before.
+static double dot(std::span<const double> a, std::span<const double> b) {
+  double sums[4] = {};
+  size_t k = 0;
+  for (; k + 4 <= a.size(); k += 4)
+    for (size_t i = 0; i < 4; ++i)
+      sums[i] += a[k + i] * b[k + i];
+  for (; k < a.size(); ++k)
+    sums[0] += a[k] * b[k];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/// `weightRow(n, values)` gives row n of the weight.
+static Matrix multiply(const Matrix &x, int64_t channels,
+                       const std::function<void(int64_t, std::span<double>)> &weightRow,
+                       std::span<const double> bias) {
+  Matrix y(x.rows, channels);
+  std::vector<double> weight(x.columns);
+  for (int64_t n = 0; n < channels; ++n) {
+    weightRow(n, weight);
+    for (int64_t m = 0; m < x.rows; ++m)
+      y.row(m)[n] = dot(x.row(m), weight) + (bias.empty() ? 0 : bias[n]);
+  }
+  return y;
+}
+
+Matrix nibble::reference::linear(const Matrix &x, const RowBlock &weight, std::span<const double> bias) {
+  return multiply(
+      x, weight.rows, [&](int64_t n, std::span<double> values) { decodeRow(weight, n, values); }, bias);
+}
+
+Matrix nibble::reference::linear(const Matrix &x, const Matrix &weight, std::span<const double> bias) {
+  return multiply(
+      x, weight.rows,
+      [&](int64_t n, std::span<double> values) {
+        std::span<const double> row = weight.row(n);
+        std::copy(row.begin(), row.end(), values.begin());
+      },
+      bias);
+}
+
+Matrix nibble::reference::linear(const Int8Rows &x, const RowBlock &weight) {
+  return linear(dequantize(x), weight);
+}
+
+Matrix nibble::reference::linearMagnitude(const Matrix &x, const RowBlock &weight) {
+  Matrix magnitudes = x;
+  for (double &value : magnitudes.data)
+    value = std::abs(value);
+  return multiply(magnitudes, weight.rows,
+                  [&](int64_t n, std::span<double> values) {
+                    decodeRow(weight, n, values);
+                    for (double &value : values)
+                      value = std::abs(value);
+                  },
+                  {});
+}
+
+Matrix nibble::reference::linearMagnitude(const Int8Rows &x, const RowBlock &weight) {
+  return linearMagnitude(dequantize(x), weight);
+}
+
+Matrix nibble::reference::selectRows(const Matrix &x, std::span<const int32_t> rows) {
+  Matrix selected(static_cast<int64_t>(rows.size()), x.columns);
+  for (int64_t r = 0; r < selected.rows; ++r) {
+    std::span<const double> row = x.row(rows[r]);
+    std::copy(row.begin(), row.end(), selected.row(r).begin());
+  }
+  return selected;
+}
+
+Matrix nibble::reference::lora(const Matrix &x, const Matrix &base, const Matrix &a, const Matrix &b,
+                               double scale) {
+  Matrix y = linear(linear(x, a), b);
+  for (size_t i = 0; i < y.data.size(); ++i)
+    y.data[i] = base.data[i] + scale * y.data[i];
+  return y;
+}
+
+std::vector<int32_t> nibble::reference::dot4(std::span<const int32_t> acc, std::span<const uint8_t> a,
+                                             std::span<const int8_t> b) {
+  std::vector<int32_t> result(acc.size());
+  for (size_t lane = 0; lane < acc.size(); ++lane) {
+    int64_t sum = acc[lane];
+    for (size_t i = 4 * lane; i < 4 * lane + 4; ++i)
+      sum += static_cast<int64_t>(a[i]) * b[i];
+    result[lane] = static_cast<int32_t>(sum);
+  }
+  return result;
+}

@@ -1,0 +1,107 @@
+//===- QuantizeRows.cpp - int8 activations and their records ----------------------------------------===//
+#include "nibble/Reference/QuantizedRows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+using namespace nibble::reference;
+
+Int8Rows nibble::reference::quantizeRows(const Matrix &x) {
+  Int8Rows rows;
+  rows.rows = x.rows;
+  rows.columns = x.columns;
+  rows.codes.resize(x.data.size());
+  rows.scales.resize(x.rows * rows.groups());
+  for (int64_t row = 0; row < x.rows; ++row)
+    for (int64_t group = 0; group < rows.groups(); ++group) {
+      int64_t begin = group * kRowGroup, end = std::min(begin + kRowGroup, x.columns);
+      float largest = 0;
+      for (int64_t k = begin; k < end; ++k)
+        largest = std::max(largest, std::abs(static_cast<float>(x.row(row)[k])));
+      float scale = largest / 127.0f;
+      rows.scales[row * rows.groups() + group] = scale;
+      for (int64_t k = begin; k < end && scale > 0; ++k) {
+        float quotient = static_cast<float>(x.row(row)[k]) / scale;
+        // The scale of a tiny group is subnormal: its rounding can push a quotient past the codes.
+        rows.codes[row * x.columns + k] =
+            static_cast<int8_t>(std::clamp(std::nearbyint(quotient), -127.0f, 127.0f));
+      }
+    }
+  return rows;
+}
+
+Matrix nibble::reference::dequantize(const Int8Rows &rows) {
+  Matrix x(rows.rows, rows.columns);
+  for (int64_t row = 0; row < x.rows; ++row)
+    for (int64_t k = 0; k < x.columns; ++k)
+      x.row(row)[k] = static_cast<double>(rows.scales[row * rows.groups() + k / kRowGroup]) *
+                      rows.codes[row * rows.columns + k];
+  return x;
+}
+
+namespace {
+
+/// Where a row's part of one group's record lies.
+struct RecordPlace {
+  int64_t begin; // of the record, which is that of a whole tile
+  int64_t tile;  // rows of the tile
+  int64_t indexInTile;
+
+  RecordPlace(int64_t row, int64_t group, int64_t rows, int64_t groups, int64_t recordBytes) {
+    int64_t first = row / kRowTile * kRowTile;
+    tile = std::min(kRowTile, rows - first);
+    indexInTile = row - first;
+    begin = (first * groups + group * tile) * recordBytes;
+  }
+  int64_t codes() const { return begin + indexInTile * kRowGroup; }
+  /// Of the `field`-th 4-byte array after the codes.
+  int64_t word(int64_t field) const { return begin + tile * kRowGroup + (field * tile + indexInTile) * 4; }
+};
+
+} // namespace
+
+static int64_t paddedGroups(int64_t columns) { return (columns + 63) / 64 * 2; }
+
+std::vector<uint8_t> nibble::reference::packRecords(const Int8Rows &rows, const RecordLayout &layout) {
+  int64_t groups = paddedGroups(rows.columns), biases = static_cast<int64_t>(layout.biases.size());
+  std::vector<uint8_t> bytes(rows.rows * groups * layout.recordBytes());
+  for (int64_t row = 0; row < rows.rows; ++row)
+    for (int64_t group = 0; group < rows.groups(); ++group) {
+      RecordPlace place(row, group, rows.rows, groups, layout.recordBytes());
+      int64_t begin = group * kRowGroup, end = std::min(begin + kRowGroup, rows.columns);
+      int32_t sum = 0;
+      for (int64_t k = begin; k < end; ++k) {
+        bytes[place.codes() + k - begin] = static_cast<uint8_t>(rows.codes[row * rows.columns + k]);
+        sum += rows.codes[row * rows.columns + k];
+      }
+      for (int64_t i = 0; i < biases; ++i) {
+        int32_t start = -layout.biases[i] * sum;
+        std::memcpy(&bytes[place.word(i)], &start, 4);
+      }
+      float scale = rows.scales[row * rows.groups() + group];
+      std::memcpy(&bytes[place.word(biases)], &scale, 4);
+      float scaledSum = scale * static_cast<float>(sum);
+      if (layout.sums)
+        std::memcpy(&bytes[place.word(biases + 1)], &scaledSum, 4);
+    }
+  return bytes;
+}
+
+Int8Rows nibble::reference::unpackRecords(std::span<const uint8_t> bytes, int64_t rows, int64_t columns,
+                                          const RecordLayout &layout) {
+  Int8Rows result;
+  result.rows = rows;
+  result.columns = columns;
+  result.codes.resize(rows * columns);
+  result.scales.resize(rows * result.groups());
+  int64_t groups = paddedGroups(columns), biases = static_cast<int64_t>(layout.biases.size());
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t group = 0; group < result.groups(); ++group) {
+      RecordPlace place(row, group, rows, groups, layout.recordBytes());
+      int64_t begin = group * kRowGroup, end = std::min(begin + kRowGroup, columns);
+      std::memcpy(&result.codes[row * columns + begin], &bytes[place.codes()], end - begin);
+      std::memcpy(&result.scales[row * result.groups() + group], &bytes[place.word(biases)], 4);
+    }
+  return result;
+}
