@@ -91,7 +91,7 @@ def Lowbit_QuantizeRowsOp : Lowbit_Op<"quantize_rows", [Pure, AttrSizedOperandSe
   let hasVerifier = 1;
 }
 
-def Lowbit_LinearOp : Lowbit_Op<"linear", [Pure, AttrSizedOperandSegments, SingleBlock]> {
+def Lowbit_LinearOp : Lowbit_Op<"linear", [Pure, AttrSizedOperandSegments, SingleBlock, IsolatedFromAbove]> {
   let summary = "rows times packed weights, with an epilogue on each element";
   let description = [{
     For row r and output channel n: a_j = sum over k of x[r][k] w_j[n][k], one for each weight; the region computes

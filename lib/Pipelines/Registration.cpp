@@ -4,7 +4,10 @@
 
 #include "dialects/LLM/LLM.h"
 #include "dialects/Lowbit/Lowbit.h"
+#include "dialects/RT/Passes.h"
 #include "dialects/RT/RT.h"
+#include "lib/Conversion/LLMToLowbit/Passes.h"
+#include "lib/Conversion/LowbitToRT/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -26,4 +29,7 @@ void nibble::registerAllPasses() {
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();
+  registerLLMToLowbitPasses();
+  registerLowbitToRTPasses();
+  rt::registerRTPasses();
 }
