@@ -16,7 +16,8 @@ struct GGUFPreTokenizer {
   std::vector<const char *>
       patterns; // Oniguruma's dialect; each cuts further what those before it left, isolated
   bool ignoreMerges = false;
-  bool addsBos = false; // where the file does not say
+  bool addsBos = false;  // where the file does not say
+  bool composes = false; // the models that bear this name normalize to NFC; GGUF has no key for it
 };
 
 /// `name` is the key's value; empty if the file has no such key. An unknown name is an error.

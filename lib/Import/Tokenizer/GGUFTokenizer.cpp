@@ -162,6 +162,8 @@ Result<void> GGUFImporter::byteLevel() {
   if (metadata.merges.empty() && metadata.tokens.size() > 256)
     return refuse("a tokenizer of the model \"gpt2\" needs tokenizer.ggml.merges");
   spec.flags |= ByteLevel | (found->ignoreMerges ? IgnoreMerges : 0);
+  if (found->composes)
+    spec.normalizers.push_back({StepKind::NFC});
   for (const char *pattern : found->patterns) {
     NIBBLE_TRY(auto regex, translateRegex(pattern));
     spec.preTokenizers.push_back(
