@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace nibble;
 
@@ -52,20 +53,38 @@ Result<RowBlock> nibble::dequantize(const RowBlock &block) {
   return out;
 }
 
-/// Rounds values to the format's, in place.
+static float toHalfAndBack(float value) { return halfToFloat(floatToHalf(value)); }
+static float toBFloat16AndBack(float value) { return bfloat16ToFloat(floatToBFloat16(value)); }
+
+/// Rounds values to the format's, in place. Returns the first index whose finite value became infinite, or
+/// -1.
+template <float (*round)(float)> static int64_t roundAll(std::vector<float> &values, int64_t rowLength) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  for (size_t begin = 0; begin < values.size(); begin += rowLength) {
+    float *row = values.data() + begin;
+    auto overflows = [](float value) {
+      return std::fabs(round(value)) == infinity && std::fabs(value) < infinity;
+    };
+    unsigned any = 0;
+    for (int64_t k = 0; k < rowLength; ++k)
+      any |= overflows(row[k]);
+    if (any)
+      return std::find_if(row, row + rowLength, overflows) - values.data();
+    for (int64_t k = 0; k < rowLength; ++k)
+      row[k] = round(row[k]);
+  }
+  return -1;
+}
+
 static Result<void> narrow(RowBlock &block, const Format &target, int64_t firstRow) {
   bool isHalf = target.element == Element::F16;
-  for (int64_t row = 0; row < block.rows; ++row)
-    for (int64_t k = 0; k < block.columns; ++k) {
-      float &value = block.values[row * block.columns + k];
-      float rounded = isHalf ? halfToFloat(floatToHalf(value)) : bfloat16ToFloat(floatToBFloat16(value));
-      if (std::isinf(rounded) && !std::isinf(value))
-        return failure("row " + std::to_string(firstRow + row) + ", column " + std::to_string(k) + " is " +
-                       std::to_string(value) + ": too large for " + formatSpelling(target) +
-                       "; keep this tensor in " + (isHalf ? "f32 or bf16" : "f32"));
-      value = rounded;
-    }
-  return {};
+  int64_t bad = (isHalf ? roundAll<toHalfAndBack> : roundAll<toBFloat16AndBack>)(block.values, block.columns);
+  if (bad < 0)
+    return {};
+  return failure("row " + std::to_string(firstRow + bad / block.columns) + ", column " +
+                 std::to_string(bad % block.columns) + " is " + std::to_string(block.values[bad]) +
+                 ": too large for " + formatSpelling(target) + "; keep this tensor in " +
+                 (isHalf ? "f32 or bf16" : "f32"));
 }
 
 Result<RowBlock> nibble::convertRows(RowBlock block, const Format &target, int64_t firstRow) {

@@ -138,37 +138,66 @@ private:
   std::vector<uint8_t> tile; // [16][padded K] codes
 };
 
-void packFloats(const RowBlock &block, const PanelLayout &layout, int64_t firstRow, uint8_t *out) {
-  int64_t rows = std::min(kPanelRows, block.rows - firstRow);
-  for (int64_t r = 0; r < rows; ++r) {
-    const float *values = block.values.data() + (firstRow + r) * block.columns;
-    for (int64_t k = 0; k < block.columns; ++k) {
-      int64_t at = k * kPanelRows + r;
-      if (layout.format.element == Element::F32) {
-        std::memcpy(out + 4 * at, values + k, 4);
-      } else {
-        uint16_t bits =
-            layout.format.element == Element::F16 ? floatToHalf(values[k]) : floatToBFloat16(values[k]);
-        std::memcpy(out + 2 * at, &bits, 2);
-      }
-    }
+template <Element element> void storeElement(uint8_t *panel, int64_t at, float value) {
+  if constexpr (element == Element::F32) {
+    std::memcpy(panel + 4 * at, &value, 4);
+  } else {
+    uint16_t bits = element == Element::F16 ? floatToHalf(value) : floatToBFloat16(value);
+    std::memcpy(panel + 2 * at, &bits, 2);
   }
 }
 
-void unpackFloats(const uint8_t *in, const PanelLayout &layout, RowBlock &block, int64_t firstRow) {
+template <Element element> float loadElement(const uint8_t *panel, int64_t at) {
+  if constexpr (element == Element::F32) {
+    float value;
+    std::memcpy(&value, panel + 4 * at, 4);
+    return value;
+  } else {
+    uint16_t bits;
+    std::memcpy(&bits, panel + 2 * at, 2);
+    return element == Element::F16 ? halfToFloat(bits) : bfloat16ToFloat(bits);
+  }
+}
+
+/// visit(index in the block's values, index in the panel), some columns at a time: 16 rows of them stay in
+/// L1.
+template <typename Visit> void forEachFloat(const RowBlock &block, int64_t firstRow, Visit visit) {
   int64_t rows = std::min(kPanelRows, block.rows - firstRow);
-  for (int64_t r = 0; r < rows; ++r) {
-    float *values = block.values.data() + (firstRow + r) * block.columns;
-    for (int64_t k = 0; k < block.columns; ++k) {
-      int64_t at = k * kPanelRows + r;
-      if (layout.format.element == Element::F32) {
-        std::memcpy(values + k, in + 4 * at, 4);
-      } else {
-        uint16_t bits;
-        std::memcpy(&bits, in + 2 * at, 2);
-        values[k] = layout.format.element == Element::F16 ? halfToFloat(bits) : bfloat16ToFloat(bits);
-      }
-    }
+  for (int64_t begin = 0; begin < block.columns; begin += kPaddedColumns)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t k = begin, end = std::min(begin + kPaddedColumns, block.columns); k < end; ++k)
+        visit((firstRow + r) * block.columns + k, k * kPanelRows + r);
+}
+
+template <Element element> void packFloats(const RowBlock &block, int64_t firstRow, uint8_t *out) {
+  forEachFloat(block, firstRow,
+               [&](int64_t from, int64_t to) { storeElement<element>(out, to, block.values[from]); });
+}
+
+template <Element element> void unpackFloats(const uint8_t *in, RowBlock &block, int64_t firstRow) {
+  forEachFloat(block, firstRow,
+               [&](int64_t to, int64_t from) { block.values[to] = loadElement<element>(in, from); });
+}
+
+void packFloatPanel(const RowBlock &block, int64_t firstRow, uint8_t *out) {
+  switch (block.format.element) {
+  case Element::F16:
+    return packFloats<Element::F16>(block, firstRow, out);
+  case Element::BF16:
+    return packFloats<Element::BF16>(block, firstRow, out);
+  default:
+    return packFloats<Element::F32>(block, firstRow, out);
+  }
+}
+
+void unpackFloatPanel(const uint8_t *in, RowBlock &block, int64_t firstRow) {
+  switch (block.format.element) {
+  case Element::F16:
+    return unpackFloats<Element::F16>(in, block, firstRow);
+  case Element::BF16:
+    return unpackFloats<Element::BF16>(in, block, firstRow);
+  default:
+    return unpackFloats<Element::F32>(in, block, firstRow);
   }
 }
 
@@ -186,7 +215,7 @@ Result<std::vector<uint8_t>> nibble::packPanels(const RowBlock &block, const Pan
   std::vector<uint8_t> out(panels * panelBytes);
   if (block.format.isFloat()) {
     for (int64_t panel = 0; panel < panels; ++panel)
-      packFloats(block, layout, panel * kPanelRows, out.data() + panel * panelBytes);
+      packFloatPanel(block, panel * kPanelRows, out.data() + panel * panelBytes);
     return out;
   }
   CodePanels codes(layout);
@@ -213,7 +242,7 @@ Result<RowBlock> nibble::unpackPanels(std::span<const uint8_t> bytes, const Pane
   if (layout.format.isFloat()) {
     block.values.resize(block.rows * block.columns);
     for (int64_t panel = 0; panel < panels; ++panel)
-      unpackFloats(bytes.data() + panel * panelBytes, layout, block, panel * kPanelRows);
+      unpackFloatPanel(bytes.data() + panel * panelBytes, block, panel * kPanelRows);
     return block;
   }
   block.codes.resize(block.rows * block.columns);

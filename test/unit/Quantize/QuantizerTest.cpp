@@ -10,8 +10,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <random>
 
 using namespace nibble;
@@ -157,6 +160,31 @@ TEST(Quantizer, GroupsOfZeros) {
     EXPECT_EQ(q.scales[group], 0);
     for (int k = 32 * group; k < 32 * group + 32; ++k)
       EXPECT_EQ(q.codes[k], 0);
+  }
+}
+
+// Weights of a trained model: its groups have outliers and shapes that a random generator does not give.
+TEST(Quantizer, TrainedWeights) {
+  const char *data = std::getenv("NIBBLE_DATA");
+  if (!data)
+    GTEST_SKIP() << "NIBBLE_DATA is not set; it names the folder of third-party data";
+  std::ifstream file(std::string(data) + "/models/TinyStories-656K/model.safetensors", std::ios::binary);
+  ASSERT_TRUE(file);
+  uint64_t headerBytes = 0;
+  file.read(reinterpret_cast<char *>(&headerBytes), 8);
+  std::string header(headerBytes, ' ');
+  file.read(header.data(), static_cast<std::streamsize>(headerBytes));
+  auto tensors = nlohmann::json::parse(header);
+  for (const char *name : {"model.layers.0.self_attn.q_proj.weight", "model.layers.1.mlp.down_proj.weight"}) {
+    auto tensor = tensors.at(name);
+    ASSERT_EQ(tensor.at("dtype"), "F32");
+    int64_t rows = tensor.at("shape")[0], columns = tensor.at("shape")[1];
+    std::vector<float> values(rows * columns);
+    file.seekg(static_cast<std::streamoff>(8 + headerBytes + tensor.at("data_offsets")[0].get<uint64_t>()));
+    file.read(reinterpret_cast<char *>(values.data()), rows * columns * 4);
+    ASSERT_TRUE(file);
+    for (const char *format : kSymmetric)
+      expectModel(block(rows, columns, values), format);
   }
 }
 
