@@ -18,12 +18,13 @@ namespace {
 class Parser : private ExpressionParser {
 public:
   using ExpressionParser::ExpressionParser;
-  Parsed<Body> run() { return body({}); }
+  Parsed<Body> run() { return body({}, 1); }
 
 private:
   /// Statements up to a tag of `ends`, whose name is consumed and left in `endTag`, but not the end of that
   /// tag.
-  Parsed<Body> body(const std::vector<std::string_view> &ends);
+  /// `opened` is the line of the statement, for errors.
+  Parsed<Body> body(const std::vector<std::string_view> &ends, int opened);
   /// The end of an opening tag, a body, its end tag.
   Parsed<Body> bodyOf(std::vector<std::string_view> ends);
   Parsed<Statement> statement(const std::string &tag, int line);
@@ -57,9 +58,8 @@ Parsed<void> Parser::blockEnd() {
   return {};
 }
 
-Parsed<Body> Parser::body(const std::vector<std::string_view> &ends) {
+Parsed<Body> Parser::body(const std::vector<std::string_view> &ends, int opened) {
   Body statements;
-  int opened = current().line;
   if (++nesting > maxStatementNesting)
     return error("statements are nested more than " + std::to_string(maxStatementNesting) + " deep");
   for (;;) {
@@ -106,9 +106,10 @@ Parsed<Body> Parser::body(const std::vector<std::string_view> &ends) {
 }
 
 Parsed<Body> Parser::bodyOf(std::vector<std::string_view> ends) {
+  int opened = current().line;
   accept(":");
   NIBBLE_CHECK(blockEnd());
-  return body(ends);
+  return body(ends, opened);
 }
 
 Parsed<Statement> Parser::statement(const std::string &tag, int line) {

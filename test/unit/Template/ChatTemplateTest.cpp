@@ -194,7 +194,7 @@ TEST(ChatTemplateLimits, Steps) {
 TEST(ChatTemplateLimits, RangesAreBoundedAsInTheSandbox) {
   EXPECT_TRUE(render("{{ range(100000)|length }}"));
   EXPECT_THAT(errorOf("{{ range(100001)|length }}"), HasSubstr("100000"));
-  EXPECT_THAT(errorOf("{{ range(-10 ** 18, 10 ** 18)|length }}"), HasSubstr("100000"));
+  EXPECT_THAT(errorOf("{{ range(-(10 ** 18), 10 ** 18)|length }}"), HasSubstr("100000"));
 }
 
 TEST(ChatTemplateLimits, MemoryOfStringsAndLists) {
