@@ -53,8 +53,17 @@ NIBBLE_INLINE void roundToHalf(F32 &x) {
   std::memcpy(&x, &bits, sizeof x);
 }
 
+/// f16(ratio), rounded once: on the way through f32 the last bit that is kept says whether others were lost.
 NIBBLE_INLINE void toHalfScale(F32 &out, const F64 &ratio) {
-  out = __builtin_convertvector(ratio, F32);
+  constexpr int64_t lowest = int64_t(1) << 29; // the last of f32's bits in an f64
+  I64 bits;
+  std::memcpy(&bits, &ratio, sizeof bits);
+  I64 lost = bits & (lowest - 1);
+  bits = bits - lost;
+  bits = lost != 0 ? bits | lowest : bits;
+  F64 odd;
+  std::memcpy(&odd, &bits, sizeof odd);
+  out = __builtin_convertvector(odd, F32);
   roundToHalf(out);
 }
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Quantizer.h"
 #include "nibble/Quantize/Dequantize.h"
+#include "nibble/Reference/Kernels.h"
 #include "nibble/runtime/HalfFloat.h"
 
 #include <algorithm>
@@ -28,6 +29,15 @@ struct ModelGroup {
   double error = 0; // sum((w - s q)^2) of the winner
 };
 
+/// The nearest f16 of a double that is not past f16: a multiple of 2^-24, or of 2^-10 of its own power of
+/// two.
+double roundToHalf(double value) {
+  int exponent = 0;
+  std::frexp(value, &exponent); // |value| in [2^(exponent - 1), 2^exponent)
+  int step = std::max(exponent - 11, -24);
+  return std::ldexp(std::nearbyint(std::ldexp(value, -step)), step);
+}
+
 ModelGroup modelSymmetric(const std::vector<float> &w, int bits) {
   ModelGroup best;
   best.codes.assign(w.size(), 0);
@@ -48,7 +58,7 @@ ModelGroup modelSymmetric(const std::vector<float> &w, int bits) {
       wq += static_cast<double>(v) * q.back();
       qq += static_cast<double>(q.back()) * q.back();
     }
-    double s = halfToFloat(floatToHalf(static_cast<float>(wq / qq)));
+    double s = roundToHalf(wq / qq);
     double error = 0;
     for (size_t k = 0; k < w.size(); ++k)
       error += (w[k] - s * q[k]) * (w[k] - s * q[k]);
@@ -161,6 +171,29 @@ TEST(Quantizer, GroupsOfZeros) {
     for (int k = 32 * group; k < 32 * group + 32; ++k)
       EXPECT_EQ(q.codes[k], 0);
   }
+}
+
+// lib/Reference searches group by group and takes each error as a sum of squares.
+TEST(Quantizer, AgreesWithTheReference) {
+  std::mt19937 random(15);
+  for (float middle : {0.0f, 0.03f, 5.0f})
+    for (const char *spelling :
+         {"int4-g32", "int8-g32", "int8-channel", "int4-min", "int4-g64-min", "int4-g128-min"}) {
+      Format format = *parseFormat(spelling);
+      std::normal_distribution<float> normal(middle, 0.05f);
+      RowBlock values = block(64, 200, std::vector<float>(64 * 200));
+      for (float &v : values.values)
+        v = normal(random);
+      RowBlock ours = *quantize(values, format);
+      RowBlock theirs = reference::quantize(reference::Matrix::fromFloats(64, 200, values.values), format);
+      EXPECT_EQ(ours.codes, theirs.codes) << spelling << " " << middle;
+      EXPECT_EQ(ours.scales, theirs.scales) << spelling << " " << middle;
+      EXPECT_EQ(ours.zeros, theirs.zeros) << spelling << " " << middle;
+      reference::Matrix values64 = reference::dequantize(ours);
+      RowBlock values32 = *dequantize(ours);
+      for (size_t i = 0; i < values32.values.size(); ++i)
+        ASSERT_EQ(values32.values[i], static_cast<float>(values64.data[i]));
+    }
 }
 
 // Weights of a trained model: its groups have outliers and shapes that a random generator does not give.
