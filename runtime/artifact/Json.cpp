@@ -28,7 +28,8 @@ static uint32_t nestingDepth(std::string_view text) {
   return deepest;
 }
 
-Result<json> nibble::parseJson(std::string_view text, const std::string &name, JsonLimits limits) {
+template <typename Json>
+static Result<Json> parse(std::string_view text, const std::string &name, JsonLimits limits) {
   if (text.size() > limits.bytes)
     return failure(name + ": has " + std::to_string(text.size()) + " bytes of JSON; at most " +
                    std::to_string(limits.bytes) + " are read");
@@ -36,17 +37,24 @@ Result<json> nibble::parseJson(std::string_view text, const std::string &name, J
     return failure(name + ": its JSON is nested " + std::to_string(depth) + " deep; at most " +
                    std::to_string(limits.depth) + " levels are read");
   try {
-    return json::parse(text.begin(), text.end());
-  } catch (const json::parse_error &error) {
+    return Json::parse(text.begin(), text.end());
+  } catch (const json::exception &error) {
     // The library's text is "[json.exception.parse_error.101] parse error at line ...": keep what follows the
     // tag.
     std::string what = error.what();
     if (size_t end = what.find("] "); end != std::string::npos)
       what = what.substr(end + 2);
     return failure(name + ": is not valid JSON: " + what);
-  } catch (const json::exception &error) {
-    return failure(name + ": cannot read its JSON: " + error.what());
   }
+}
+
+Result<json> nibble::parseJson(std::string_view text, const std::string &name, JsonLimits limits) {
+  return parse<json>(text, name, limits);
+}
+
+Result<nlohmann::ordered_json> nibble::parseOrderedJson(std::string_view text, const std::string &name,
+                                                        JsonLimits limits) {
+  return parse<nlohmann::ordered_json>(text, name, limits);
 }
 
 Result<json> nibble::readJsonFile(const std::string &path, JsonLimits limits) {

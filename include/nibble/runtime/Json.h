@@ -23,6 +23,10 @@ struct JsonLimits {
 /// Parses `text`; `name` (a file, "the manifest") begins the message of an error.
 Result<nlohmann::json> parseJson(std::string_view text, const std::string &name, JsonLimits limits = {});
 
+/// The same, keeping the order of keys.
+Result<nlohmann::ordered_json> parseOrderedJson(std::string_view text, const std::string &name,
+                                                JsonLimits limits = {});
+
 /// Reads a file whole and parses it.
 Result<nlohmann::json> readJsonFile(const std::string &path, JsonLimits limits = {});
 
