@@ -183,7 +183,8 @@ static Result<int> runEval(const std::string &path, const EvalFlags &flags) {
   }
   std::optional<NpyWriter> writer;
   if (!flags.save.empty()) {
-    NIBBLE_TRY(writer, NpyWriter::create(flags.save, positions, model.vocabulary));
+    NIBBLE_TRY(auto created, NpyWriter::create(flags.save, positions, model.vocabulary));
+    writer.emplace(std::move(created));
   }
   NIBBLE_TRY(auto options, engineOptions(flags.run));
   setBudgets(options, model, windows, {});
