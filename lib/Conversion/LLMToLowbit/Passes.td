@@ -4,6 +4,39 @@
 
 include "mlir/Pass/PassBase.td"
 
+def AssignFormatsPass : Pass<"lowbit-assign-formats"> {
+  let summary = "chooses the format of every weight, and the precision of the activations that it multiplies";
+  let description = [{
+    Weights of `llm.linear`, `llm.logits` and `llm.embed` become `!lowbit.packed`: the conversion is added to the recipe
+    of their `llm.param`, and a `lowbit.dequantize` is put before each linear. `activations` of each linear is set. A weight
+    that already has a format keeps it. Gains and biases stay f32.
+
+    The embedding table and the head have int8-g32 where `precision` is a quantized format, unless `head` or
+    `embedding` says otherwise; where one table is both, either option sets both. Tensors that the plan file names
+    have what it says. `keep` leaves what the checkpoint has, codes and scales untouched; it is the default where the
+    checkpoint is quantized, int4 otherwise.
+
+    Precondition: the import phase.
+
+    ```mlir
+    %w = llm.param @w source(<bf16>) : tensor<64x128xf32>
+    %y = llm.linear %x, %w : tensor<?x128xf32>, tensor<64x128xf32> -> tensor<?x64xf32>
+    // becomes, with precision=int4
+    %w = llm.param @w source(<bf16>) recipe [#lowbit.convert<<int4, group = 32, scale = f16, zero = none>>]
+       : !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
+    %d = lowbit.dequantize %w : ... -> tensor<64x128xf32>
+    %y = llm.linear %x, %d {activations = #lowbit.activations<int8>} : ...
+    ```
+  }];
+  let options = [
+    Option<"precision", "precision", "std::string", "", "Format of linears, or keep">,
+    Option<"head", "head", "std::string", "", "Format of the head, or keep">,
+    Option<"embedding", "embedding", "std::string", "", "Format of the embedding table, or keep">,
+    Option<"activations", "activations", "std::string", "", "Precision of activations: int8 or f32">,
+    Option<"plan", "plan", "std::string", "", "Precision plan (JSON) that overrides these for the tensors it names">];
+  let dependentDialects = ["::nibble::lowbit::LowbitDialect"];
+}
+
 def FuseDequantPass : Pass<"lowbit-fuse-dequant"> {
   let summary = "linears of dequantized weights become products of packed weights and quantized rows";
   let description = [{

@@ -236,10 +236,6 @@ LogicalResult Scheduler::emitDispatch(const Group &group) {
       inputs.push_back(known);
       continue;
     }
-    if (Operation *producer = operand.getDefiningOp();
-        !isa<llm::ParamOp>(producer) && !values.contains(operand))
-      return group.root->emitOpError()
-             << "reads the result of " << producer->getName() << " outside of its kernel";
     inputs.push_back(programValue(operand));
   }
   bool isRows = group.family == rt::Family::Rows;

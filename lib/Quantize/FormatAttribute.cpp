@@ -1,0 +1,34 @@
+//===- FormatAttribute.cpp - Between Format and #lowbit.format
+//--------------------------------------------===//
+#include "nibble/Quantize/FormatAttribute.h"
+
+using namespace nibble;
+
+/// Both enumerations list the same elements and zero points in the same order.
+static_assert(int(lowbit::ElementKind::F32) == int(Element::F32) &&
+              int(lowbit::ElementKind::F16) == int(Element::F16) &&
+              int(lowbit::ElementKind::BF16) == int(Element::BF16) &&
+              int(lowbit::ElementKind::Int4) == int(Element::Int4) &&
+              int(lowbit::ElementKind::Int8) == int(Element::Int8));
+static_assert(int(lowbit::ZeroKind::None) == int(Zero::None) &&
+              int(lowbit::ZeroKind::Integer) == int(Zero::Integer) &&
+              int(lowbit::ZeroKind::Minimum) == int(Zero::Minimum));
+static_assert(int(lowbit::ActivationKind::F32) == int(Activations::F32) &&
+              int(lowbit::ActivationKind::Int8) == int(Activations::Int8));
+
+Format nibble::plainFormat(lowbit::FormatAttr format) {
+  return {static_cast<Element>(format.getElement()), format.getGroup(), static_cast<Zero>(format.getZero())};
+}
+
+lowbit::FormatAttr nibble::formatAttribute(mlir::MLIRContext *context, const Format &format) {
+  return lowbit::FormatAttr::get(context, static_cast<lowbit::ElementKind>(format.element), format.group,
+                                 static_cast<lowbit::ZeroKind>(format.zero));
+}
+
+Activations nibble::plainActivations(lowbit::ActivationKind activations) {
+  return static_cast<Activations>(activations);
+}
+
+lowbit::ActivationKind nibble::activationKind(Activations activations) {
+  return static_cast<lowbit::ActivationKind>(activations);
+}
