@@ -8,6 +8,8 @@
 #include "dialects/RT/RT.h"
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 #include "lib/Conversion/LowbitToRT/Passes.h"
+#include "lib/Pipelines/Passes.h"
+#include "nibble/Pipelines/Pipelines.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -32,4 +34,6 @@ void nibble::registerAllPasses() {
   registerLLMToLowbitPasses();
   registerLowbitToRTPasses();
   rt::registerRTPasses();
+  registerPipelinesPasses();
+  registerPipelines();
 }

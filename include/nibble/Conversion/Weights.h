@@ -19,7 +19,4 @@ namespace nibble {
 /// of their first use. Emits an error where one is no llm.param.
 mlir::FailureOr<std::vector<WeightUse>> weightUses(mlir::Operation *module);
 
-/// The precision plan that a module in the quantize, fuse or schedule phase has.
-PrecisionPlan precisionPlanOf(mlir::Operation *module);
-
 } // namespace nibble
