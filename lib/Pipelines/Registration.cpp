@@ -9,6 +9,7 @@
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 #include "lib/Conversion/LowbitToRT/Passes.h"
 #include "lib/Pipelines/Passes.h"
+#include "nibble/Codegen/CPU/Passes.h"
 #include "nibble/Pipelines/Pipelines.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -28,6 +29,8 @@ void nibble::registerAllDialects(mlir::DialectRegistry &registry) {
 }
 
 void nibble::registerAllPasses() {
+  registerNibbleCPUPasses();
+  registerCPUCodegenPipeline();
   mlir::registerCanonicalizerPass();
   mlir::registerCSEPass();
   mlir::registerSymbolDCEPass();

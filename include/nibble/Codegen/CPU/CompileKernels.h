@@ -1,0 +1,45 @@
+//===- CompileKernels.h - Kernels of a scheduled module as one image of machine code --------------*- C++
+//-*-===//
+//
+// The last step of the compiler on a CPU: MLIR to LLVM, an object file, and a position-independent image that
+// the runtime maps straight out of the artifact.
+//
+//===------------------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "nibble/Codegen/CPU/Target.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <string>
+#include <vector>
+
+namespace nibble {
+
+/// One kernel function of an image. Offsets count from the image's first byte.
+struct CompiledKernel {
+  std::string name;     // of the rt.kernel; with ".f32", ".f16" or ".bf16" for a type of cache
+  std::string family;   // embed, rows, linear, attention
+  std::string cache;    // f32, f16 or bf16 where the kernel reads the KV cache
+  uint64_t entry = 0;   // NibbleKernel
+  uint64_t items = 0;   // NibbleKernelItems
+  uint64_t size = 0;    // bytes of code of the entry
+  uint64_t scratch = 0; // bytes of scratch memory a worker needs
+};
+
+/// All kernels of a program for one target. `bytes` is an ELF file with one segment, file offset = address,
+/// no relocation and nothing writable; it keeps its symbols.
+struct CompiledImage {
+  CPUTarget target;
+  std::vector<char> bytes;
+  std::vector<CompiledKernel> kernels;
+};
+
+/// Compiles the kernels of `scheduled` (which stays as it is). Errors are reported as diagnostics and
+/// returned.
+Result<CompiledImage> compileKernels(mlir::ModuleOp scheduled, const CPUTarget &target);
+
+/// Links one relocatable object into an image as above.
+Result<std::vector<char>> linkImage(const std::vector<char> &object);
+
+} // namespace nibble

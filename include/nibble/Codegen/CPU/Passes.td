@@ -1,0 +1,59 @@
+//===- Passes.td - From rt.kernel to vectors ----------------------------------------------------*- tablegen -*-===//
+#ifndef NIBBLE_CODEGEN_CPU_PASSES
+#define NIBBLE_CODEGEN_CPU_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def RTToVectorPass : Pass<"rt-to-vector", "::mlir::ModuleOp"> {
+  let summary = "emits every rt.kernel as loops over vectors for one CPU target";
+  let description = [{
+    Each `rt.kernel` becomes two functions of include/nibble/runtime/KernelABI.h, `NAME` and `NAME_items`, in scf, vector, arith,
+    math and `lowbit.dot4`, on llvm pointers. A kernel that reads the KV cache becomes a pair for each type of cache:
+    `NAME.f32`, `NAME.f16`, `NAME.bf16`. The function's attribute `nibble.scratch` is the scratch memory in bytes that a worker
+    needs. The program is dropped.
+
+    ```mlir
+    rt.kernel @norm(%x: tensor<?x128xf32>) -> !lowbit.rows<tokens x 128, f32> ...
+    // becomes
+    func.func @norm(%batch: !llvm.ptr, %operands: !llvm.ptr, %begin: i32, %end: i32, %scratch: !llvm.ptr) ...
+    func.func @norm_items(%batch: !llvm.ptr) -> i32 ...
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
+                        "CPU target: x86-64-v3, avx512-vnni, or native">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::nibble::lowbit::LowbitDialect"];
+}
+
+def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
+  let summary = "turns lowbit.dot4 into the instructions that a CPU target has";
+  let description = [{
+    * VNNI: `vpdpbusd`.
+    * AVX2, unsigned side at most 15: `pmaddubsw` and `pmaddwd` with ones; eight products of one accumulator are added as
+      i16 first (8 x 2 x 15 x 128 = 30720 does not saturate).
+    * otherwise even and odd bytes widened to i16 and multiplied by `pmaddwd`: exact for every byte.
+
+    ```mlir
+    %r = lowbit.dot4 %acc, %a, %b : vector<16xi32>, vector<64xi8>
+    // becomes, with target=avx512-vnni
+    %r = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%acc, %a, %b) : ...
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
+                        "CPU target: x86-64-v3, avx512-vnni, or native">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def NibbleExpandMathPass : Pass<"nibble-expand-math"> {
+  let summary = "replaces exp, tanh, sin and cos on f32 by polynomials";
+  let description = [{
+    Kernels call nothing, so functions of f32 scalars and vectors become arithmetic: `math.exp` within 2 ulp, 0 below -87.3
+    and infinity above 88.7; `math.tanh` by exp; `math.sin` and `math.cos` with a range reduction in f64 that is exact for
+    every position a model has. Results are the same for every vector width.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+#endif // NIBBLE_CODEGEN_CPU_PASSES

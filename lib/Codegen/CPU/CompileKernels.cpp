@@ -1,0 +1,120 @@
+//===- CompileKernels.cpp - Kernels of a scheduled module as machine code -------------------------===//
+#include "nibble/Codegen/CPU/CompileKernels.h"
+
+#include "nibble/Codegen/CPU/Passes.h"
+
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <map>
+
+using namespace mlir;
+using namespace nibble;
+
+/// A name that does not depend on the machine or the checkpoint.
+static constexpr const char *kModuleName = "kernels";
+static constexpr const char *kTriple = "x86_64-unknown-linux-gnu";
+
+static std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CPUTarget &target, std::string &error) {
+  // Idempotent and cheap; the back end has no other way in.
+  LLVMInitializeX86TargetInfo();
+  LLVMInitializeX86Target();
+  LLVMInitializeX86TargetMC();
+  LLVMInitializeX86AsmPrinter();
+  llvm::Triple triple(kTriple);
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!backend)
+    return nullptr;
+  llvm::TargetOptions options;
+  return std::unique_ptr<llvm::TargetMachine>(
+      backend->createTargetMachine(triple, target.cpu, target.features, options, llvm::Reloc::PIC_,
+                                   std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+/// LLVM IR to a relocatable object.
+static Result<std::vector<char>> emitObject(llvm::Module &module, const CPUTarget &target) {
+  std::string error;
+  std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target, error);
+  if (!machine)
+    return nibble::failure("no x86-64 back end in this LLVM: " + error);
+  module.setTargetTriple(llvm::Triple(kTriple));
+  module.setDataLayout(machine->createDataLayout());
+  llvm::SmallVector<char, 0> object;
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager passes;
+  if (machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return nibble::failure("this LLVM cannot emit object files for " + target.name);
+  passes.run(module);
+  return std::vector<char>(object.begin(), object.end());
+}
+
+/// Fills in the offsets and sizes of kernels from the image's symbols.
+static Result<void> locateKernels(CompiledImage &image) {
+  llvm::MemoryBufferRef buffer(llvm::StringRef(image.bytes.data(), image.bytes.size()), kModuleName);
+  auto object = llvm::object::ObjectFile::createELFObjectFile(buffer);
+  if (!object)
+    return nibble::failure("the linked image is no ELF file: " + llvm::toString(object.takeError()));
+  std::map<std::string, std::pair<uint64_t, uint64_t>> symbols; // address, size
+  for (const llvm::object::SymbolRef &symbol : (*object)->symbols()) {
+    auto name = symbol.getName();
+    auto address = symbol.getAddress();
+    if (name && address)
+      symbols[name->str()] = {*address, llvm::object::ELFSymbolRef(symbol).getSize()};
+    llvm::consumeError(name.takeError());
+    llvm::consumeError(address.takeError());
+  }
+  for (CompiledKernel &kernel : image.kernels) {
+    auto entry = symbols.find(kernel.name), items = symbols.find(kernel.name + "_items");
+    if (entry == symbols.end() || items == symbols.end())
+      return nibble::failure("the linked image lacks kernel " + kernel.name);
+    std::tie(kernel.entry, kernel.size) = entry->second;
+    kernel.items = items->second.first;
+  }
+  return {};
+}
+
+Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget &target) {
+  CompiledImage image{target, {}, {}};
+  OwningOpRef<ModuleOp> module = scheduled.clone();
+  MLIRContext *context = module->getContext();
+
+  PassManager pm(context);
+  buildCPUCodegenPipeline(pm, target);
+  if (failed(pm.run(*module)))
+    return nibble::failure("kernels could not be lowered for " + target.name);
+
+  module->walk([&](LLVM::LLVMFuncOp function) {
+    auto scratch = function->getAttrOfType<IntegerAttr>("nibble.scratch");
+    if (!scratch)
+      return;
+    CompiledKernel kernel;
+    kernel.name = function.getName().str();
+    kernel.family = function->getAttrOfType<StringAttr>("nibble.family").str();
+    if (auto cache = function->getAttrOfType<TypeAttr>("nibble.cache"))
+      llvm::raw_string_ostream(kernel.cache) << cache.getValue();
+    kernel.scratch = scratch.getInt();
+    image.kernels.push_back(std::move(kernel));
+  });
+
+  registerBuiltinDialectTranslation(*context);
+  registerLLVMDialectTranslation(*context);
+  llvm::LLVMContext llvmContext;
+  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(*module, llvmContext, kModuleName);
+  if (!translated)
+    return nibble::failure("kernels could not be translated to LLVM IR for " + target.name);
+  translated->setSourceFileName(kModuleName);
+
+  NIBBLE_TRY(std::vector<char> object, emitObject(*translated, target));
+  NIBBLE_TRY(image.bytes, linkImage(object));
+  NIBBLE_CHECK(locateKernels(image));
+  return image;
+}

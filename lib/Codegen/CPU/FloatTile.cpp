@@ -1,0 +1,97 @@
+//===- FloatTile.cpp - f32 activations times float weights or dequantized codes
+//---------------------------===//
+//
+// Column k of a panel becomes a vector w of f32 (widened, or scale * code + minimum), and acc[m] += w *
+// x[m][k]. Four accumulators a token, by k mod 4, hide the latency of multiply-adds; they are added as (0 +
+// 1) + (2 + 3).
+//
+//===------------------------------------------------------------------------------------------------------===//
+#include "WeightPanel.h"
+
+using namespace mlir;
+using namespace nibble;
+
+static constexpr int64_t kChains = 4;
+static constexpr int64_t kUnroll = 8; // columns in the body of the loop over float weights
+
+namespace {
+
+struct FloatTile {
+  KernelBuilder &b;
+  const WeightPanel &weight;
+  const TileAddress &tile;
+  int64_t rowBytes; // of f32 rows
+  int64_t lanes = b.target.lanes();
+  VectorType floats = b.vec(lanes, b.f32());
+
+  /// acc[m * kChains + chain] += w * x[m][column]; `columns` points at the first token's element of the
+  /// column.
+  void multiply(Value w, Value columns, int64_t column, int64_t chain, MutableArrayRef<Value> acc) {
+    for (int64_t m = 0; m < tile.count; ++m) {
+      Value x = b.loadSplat(b.f32(), columns, m * rowBytes + 4 * column, lanes);
+      Value &sum = acc[m * kChains + chain];
+      sum = b.fma(w, x, sum);
+    }
+  }
+
+  SmallVector<Value> floatWeights(ValueRange init) {
+    Type stored = weight.layout.format.element == Element::F32   ? b.f32()
+                  : weight.layout.format.element == Element::F16 ? Type(b.getF16Type())
+                                                                 : Type(b.getBF16Type());
+    int64_t width = KernelBuilder::byteWidth(stored), column = kPanelRows * width;
+    Value base = moveRows(b, tile.panel, tile.rowOffset, width);
+    return b.loop(b.index(0), b.index(weight.layout.paddedColumns()), kUnroll, init,
+                  [&](Value k, ValueRange carried) {
+                    SmallVector<Value> acc(carried);
+                    Value weights = b.at(base, b.mul(k, column)), columns = b.at(tile.rows, b.mul(k, 4));
+                    for (int64_t i = 0; i < kUnroll; ++i)
+                      multiply(b.loadFloats(stored, b.at(weights, i * column), lanes, lanes * width), columns,
+                               i, i % kChains, acc);
+                    return acc;
+                  });
+  }
+
+  SmallVector<Value> integerWeights(ValueRange init) {
+    const int64_t bits = weight.layout.format.bits();
+    const VectorType ints = b.vec(lanes, b.i32());
+    auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
+      SmallVector<Value> acc(carried);
+      Value columns = b.at(tile.rows, b.mul(number, kSubgroup * 4));
+      Value base = moveRows(b, codes, tile.rowOffset, 4);
+      for (int64_t vector = 0; vector < bits; ++vector) {
+        // A lane holds four codes of a byte, or four low and four high nibbles, of one row.
+        Value packed = b.load(ints, base, 64 * vector, 4 * lanes);
+        for (int64_t half = 0; half < (bits == 4 ? 2 : 1); ++half)
+          for (int64_t i = 0; i < 4; ++i) {
+            Value code = packed;
+            if (int64_t shift = 8 * i + 4 * half)
+              code = arith::ShRUIOp::create(b, code, b.constant(ints, shift));
+            code = arith::AndIOp::create(b, code, b.constant(ints, int64_t((1 << bits) - 1)));
+            if (weight.bias)
+              code = b.sub(code, b.constant(ints, weight.bias));
+            Value value = arith::SIToFPOp::create(b, floats, code);
+            Value w = minima ? b.fma(scales, value, minima) : b.mul(scales, value);
+            multiply(w, columns, 16 * half + 4 * vector + i, i, acc);
+          }
+      }
+      return acc;
+    };
+    return forEachSubgroup(b, weight, tile, /*prefetch=*/tile.count > 1, init, subgroup);
+  }
+};
+
+} // namespace
+
+SmallVector<Value> nibble::emitFloatTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
+                                         const TileAddress &tile) {
+  FloatTile emit{b, weight, tile, rows.getRowBytes()};
+  SmallVector<Value> init(tile.count * kChains, b.constant(emit.floats, 0.0));
+  SmallVector<Value> acc =
+      weight.layout.format.isFloat() ? emit.floatWeights(init) : emit.integerWeights(init);
+  SmallVector<Value> result;
+  for (int64_t m = 0; m < tile.count; ++m) {
+    Value *sum = &acc[m * kChains];
+    result.push_back(b.add(b.add(sum[0], sum[1]), b.add(sum[2], sum[3])));
+  }
+  return result;
+}

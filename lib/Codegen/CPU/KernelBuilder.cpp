@@ -1,0 +1,205 @@
+//===- KernelBuilder.cpp - Shorthand for the IR of kernels
+//------------------------------------------------===//
+#include "KernelBuilder.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+using namespace nibble;
+
+static constexpr arith::IntegerOverflowFlags noWrap =
+    arith::IntegerOverflowFlags::nsw | arith::IntegerOverflowFlags::nuw;
+
+static bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
+
+//===------------------------------------------------------------------------------------------------------===//
+// Constants and arithmetic
+//===------------------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::constant(Type type, int64_t value) {
+  if (isa<FloatType>(getElementTypeOrSelf(type)))
+    return constant(type, static_cast<double>(value));
+  TypedAttr attr = getIntegerAttr(getElementTypeOrSelf(type), value);
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, Attribute(attr));
+  return arith::ConstantOp::create(*this, type, attr);
+}
+
+Value KernelBuilder::constant(Type type, double value) {
+  TypedAttr attr = getFloatAttr(getElementTypeOrSelf(type), value);
+  if (auto vector = dyn_cast<VectorType>(type))
+    attr = DenseElementsAttr::get(vector, Attribute(attr));
+  return arith::ConstantOp::create(*this, type, attr);
+}
+
+Value KernelBuilder::add(Value a, Value b) {
+  if (isFloat(a))
+    return arith::AddFOp::create(*this, a, b);
+  if (a.getType().isInteger(64))
+    return arith::AddIOp::create(*this, a, b, noWrap);
+  return arith::AddIOp::create(*this, a, b);
+}
+
+Value KernelBuilder::sub(Value a, Value b) {
+  if (isFloat(a))
+    return arith::SubFOp::create(*this, a, b);
+  return arith::SubIOp::create(*this, a, b);
+}
+
+Value KernelBuilder::mul(Value a, Value b) {
+  if (isFloat(a))
+    return arith::MulFOp::create(*this, a, b);
+  if (a.getType().isInteger(64))
+    return arith::MulIOp::create(*this, a, b, noWrap);
+  return arith::MulIOp::create(*this, a, b);
+}
+
+Value KernelBuilder::div(Value a, int64_t b) {
+  return b == 1 ? a : arith::DivUIOp::create(*this, a, constant(a.getType(), b)).getResult();
+}
+Value KernelBuilder::mod(Value a, int64_t b) {
+  return arith::RemUIOp::create(*this, a, constant(a.getType(), b));
+}
+Value KernelBuilder::min(Value a, Value b) { return arith::MinUIOp::create(*this, a, b); }
+Value KernelBuilder::max(Value a, Value b) { return arith::MaxSIOp::create(*this, a, b); }
+
+Value KernelBuilder::fma(Value a, Value b, Value c) {
+  if (isa<VectorType>(a.getType()))
+    return vector::FMAOp::create(*this, a, b, c);
+  return math::FmaOp::create(*this, a, b, c);
+}
+
+Value KernelBuilder::toI64(Value unsigned32) { return arith::ExtUIOp::create(*this, i64(), unsigned32); }
+Value KernelBuilder::less(Value a, Value b) {
+  return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, a, b);
+}
+
+//===------------------------------------------------------------------------------------------------------===//
+// Memory
+//===------------------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::at(Value pointer, int64_t offset) {
+  if (offset == 0)
+    return pointer;
+  return LLVM::GEPOp::create(*this, ptr(), i8(), pointer,
+                             ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)},
+                             LLVM::GEPNoWrapFlags::inbounds);
+}
+
+Value KernelBuilder::at(Value pointer, Value offset) {
+  return LLVM::GEPOp::create(*this, ptr(), i8(), pointer, ArrayRef<LLVM::GEPArg>{offset},
+                             LLVM::GEPNoWrapFlags::inbounds);
+}
+
+Value KernelBuilder::load(Type type, Value pointer, unsigned align) {
+  return LLVM::LoadOp::create(*this, type, pointer, align);
+}
+
+void KernelBuilder::store(Value value, Value pointer, unsigned align) {
+  LLVM::StoreOp::create(*this, value, pointer, align);
+}
+
+Value KernelBuilder::loadSplat(Type element, Value pointer, int64_t offset, int64_t lanes) {
+  return splat(load(element, pointer, offset, byteWidth(element)), lanes);
+}
+
+Value KernelBuilder::splat(Value scalar, int64_t lanes) {
+  return vector::BroadcastOp::create(*this, vec(lanes, scalar.getType()), scalar);
+}
+
+void KernelBuilder::prefetch(Value pointer, int64_t offset) {
+  // Not inbounds: it may lie behind the end of the weights.
+  Value address =
+      LLVM::GEPOp::create(*this, ptr(), i8(), pointer, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
+  LLVM::Prefetch::create(*this, address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+}
+
+Value KernelBuilder::loadFloats(Type stored, Value pointer, int64_t lanes, unsigned align) {
+  if (stored.isF32())
+    return load(vec(lanes, stored), pointer, align);
+  if (stored.isF16())
+    return arith::ExtFOp::create(*this, vec(lanes, f32()), load(vec(lanes, stored), pointer, align));
+  // bf16 is the upper half of an f32; as integers no target needs bf16 instructions.
+  Value bits = load(vec(lanes, i16()), pointer, align);
+  bits = arith::ExtUIOp::create(*this, vec(lanes, i32()), bits);
+  bits = arith::ShLIOp::create(*this, bits, constant(bits.getType(), int64_t(16)));
+  return arith::BitcastOp::create(*this, vec(lanes, f32()), bits);
+}
+
+void KernelBuilder::storeFloats(Type stored, Value value, Value pointer, unsigned align) {
+  auto type = cast<VectorType>(value.getType());
+  int64_t lanes = type.getDimSize(0);
+  if (stored.isF32())
+    return store(value, pointer, align);
+  if (stored.isF16())
+    return store(arith::TruncFOp::create(*this, vec(lanes, stored), value), pointer, align);
+  // Nearest even: add 0x7fff, plus one if the bit that stays last is odd. NaN does not occur behind a norm or
+  // linear of finite weights; an infinity stays one.
+  VectorType bitsType = vec(lanes, i32());
+  Value bits = arith::BitcastOp::create(*this, bitsType, value);
+  Value sixteen = constant(bitsType, int64_t(16));
+  Value odd = arith::AndIOp::create(*this, arith::ShRUIOp::create(*this, bits, sixteen),
+                                    constant(bitsType, int64_t(1)));
+  bits = add(add(bits, constant(bitsType, int64_t(0x7fff))), odd);
+  bits = arith::ShRUIOp::create(*this, bits, sixteen);
+  store(arith::TruncIOp::create(*this, vec(lanes, i16()), bits), pointer, align);
+}
+
+//===------------------------------------------------------------------------------------------------------===//
+// Reductions
+//===------------------------------------------------------------------------------------------------------===//
+
+Value KernelBuilder::reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
+  auto type = cast<VectorType>(vector.getType());
+  for (int64_t lanes = type.getDimSize(0); lanes > 1; lanes /= 2) {
+    Value low = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{0},
+                                                      ArrayRef<int64_t>{lanes / 2}, ArrayRef<int64_t>{1});
+    Value high = vector::ExtractStridedSliceOp::create(*this, vector, ArrayRef<int64_t>{lanes / 2},
+                                                       ArrayRef<int64_t>{lanes / 2}, ArrayRef<int64_t>{1});
+    vector = combine(low, high);
+  }
+  return vector::ExtractOp::create(*this, vector, ArrayRef<int64_t>{0});
+}
+
+Value KernelBuilder::reduceAdd(Value vector) {
+  return reduce(vector, [&](Value a, Value b) { return add(a, b); });
+}
+
+Value KernelBuilder::reduceMax(Value vector) {
+  // A plain compare and select: no rules for NaN, one vmaxps.
+  return reduce(vector, [&](Value a, Value b) -> Value {
+    Value greater = arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b);
+    return arith::SelectOp::create(*this, greater, a, b);
+  });
+}
+
+//===------------------------------------------------------------------------------------------------------===//
+// Control
+//===------------------------------------------------------------------------------------------------------===//
+
+void KernelBuilder::loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body) {
+  loop(begin, end, step, ValueRange(), [&](Value i, ValueRange) -> SmallVector<Value> {
+    body(i);
+    return {};
+  });
+}
+
+SmallVector<Value> KernelBuilder::loop(Value begin, Value end, int64_t step, ValueRange init,
+                                       llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto forOp = scf::ForOp::create(*this, begin, end, index(step), init);
+  OpBuilder::InsertionGuard guard(*this);
+  Block *block = forOp.getBody();
+  if (init.empty())
+    block->getTerminator()->erase();
+  setInsertionPointToEnd(block);
+  SmallVector<Value> carried = body(forOp.getInductionVar(), forOp.getRegionIterArgs());
+  scf::YieldOp::create(*this, carried);
+  return SmallVector<Value>(forOp.getResults());
+}
+
+void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
+  auto ifOp = scf::IfOp::create(*this, condition, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPoint(ifOp.thenBlock()->getTerminator());
+  body();
+}

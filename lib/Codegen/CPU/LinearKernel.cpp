@@ -1,0 +1,140 @@
+//===- LinearKernel.cpp - Kernels of lowbit.linear ------------------------------------------------===//
+//
+// An item is a run of panels by a block of tokens. Within it panels are outer and tiles of tokens inner, so
+// that a panel is read once from memory and the block's activations stay in the second-level cache.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "KernelEmitter.h"
+#include "WeightPanel.h"
+
+using namespace mlir;
+using namespace nibble;
+
+namespace {
+
+constexpr int64_t kRecordTokens = 8; // tokens in a record of int8 rows, but for the last
+constexpr int64_t kTokenBlock = 128; // tokens of an item: 128 x K of int8 stays in a second-level cache
+constexpr int64_t kItemBytes =
+    64 * 1024; // weights an item reads: long enough to stream, short enough to share
+
+class LinearEmitter final : public KernelEmitter {
+public:
+  LinearEmitter(rt::KernelOp kernel, lowbit::LinearOp op, const CPUTarget &target)
+      : kernel(kernel), op(op), rows(op.getInput().getType()), lanes(target.lanes()),
+        integer(rows.getActivations() == lowbit::ActivationKind::Int8),
+        tileTokens(integer ? target.integerTile() : target.floatTile()) {
+    int64_t bytes = 0;
+    for (Value weight : op.getWeights()) {
+      weights.push_back(WeightPanel::get(cast<lowbit::PackedType>(weight.getType()), rows));
+      bytes += weights.back().layout.panelBytes();
+    }
+    panels = weights.front().layout.panels();
+    panelsPerItem = std::clamp<int64_t>(kItemBytes / bytes, 1, panels);
+    runs = (panels + panelsPerItem - 1) / panelsPerItem;
+  }
+
+  Value items(KernelBuilder &b, Value batch) override {
+    return b.mul(b.ceilDiv(rowCount(b, batch, rows.getCount()), kTokenBlock), runs);
+  }
+
+  void item(KernelBuilder &b, const KernelFrame &frame, Value item) override {
+    Value total = rowCount(b, frame.batch, rows.getCount());
+    Value begin = b.mul(b.div(item, runs), kTokenBlock);
+    Value end = b.min(b.add(begin, kTokenBlock), total);
+    Value panel = b.mul(b.mod(item, runs), panelsPerItem);
+    Value panelEnd = b.min(b.add(panel, panelsPerItem), b.index(panels));
+    b.loop(panel, panelEnd, 1, [&](Value p) {
+      if (lanes == kPanelRows)
+        return tokens(b, frame, p, Value(), begin, end);
+      b.loop(b.index(0), b.index(kPanelRows), lanes,
+             [&](Value rowOffset) { tokens(b, frame, p, rowOffset, begin, end); });
+    });
+  }
+
+private:
+  /// All tiles of tokens begin .. end - 1: whole records, then the last, shorter one.
+  void tokens(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value begin,
+              Value end) {
+    int64_t step = integer ? kRecordTokens : tileTokens;
+    Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), step), step));
+    b.loop(begin, whole, step, [&](Value token) { record(b, frame, panel, rowOffset, token, step); });
+    Value rest = b.sub(end, whole);
+    for (int64_t count = 1; count < step; ++count)
+      b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(count)),
+               [&] { record(b, frame, panel, rowOffset, whole, count); });
+  }
+
+  /// `count` tokens that share a record, in tiles that fit the registers.
+  void record(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value token,
+              int64_t count) {
+    Value input = b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
+    for (int64_t first = 0; first < count; first += tileTokens) {
+      int64_t tokens = std::min(tileTokens, count - first);
+      SmallVector<SmallVector<Value>> sums; // [weight][token]
+      for (auto [i, weight] : llvm::enumerate(weights)) {
+        Value base = operandOf(frame, kernel, op.getWeights()[i]);
+        TileAddress tile{
+            b.at(base, b.mul(panel, weight.layout.panelBytes())), rowOffset, input, count, first, tokens};
+        if (integer) {
+          sums.push_back(emitIntegerTile(b, weight, rows, tile));
+        } else {
+          tile.rows = b.at(input, first * rows.getRowBytes());
+          sums.push_back(emitFloatTile(b, weight, rows, tile));
+        }
+      }
+      Value column = b.mul(panel, kPanelRows);
+      if (rowOffset)
+        column = b.add(column, rowOffset);
+      epilogue(b, frame, sums, b.add(token, first), b.mul(column, 4));
+    }
+  }
+
+  /// The region on vectors, and the store. Rows are padded to whole panels, so nothing needs a mask.
+  void epilogue(KernelBuilder &b, const KernelFrame &frame, ArrayRef<SmallVector<Value>> sums, Value token,
+                Value columnBytes) {
+    Value result = resultPointer(frame, kernel, 0);
+    int64_t stride = rt::rowBytes(op.getType());
+    for (int64_t m = 0, e = sums.front().size(); m < e; ++m) {
+      SmallVector<Value> arguments;
+      for (const SmallVector<Value> &weight : sums)
+        arguments.push_back(weight[m]);
+      for (Value extra : op.getExtras()) {
+        Value address = b.at(operandOf(frame, kernel, extra), columnBytes);
+        if (auto matrix = cast<RankedTensorType>(extra.getType()); matrix.getRank() == 2)
+          address = b.at(address, b.mul(b.add(token, m), rt::rowBytes(matrix)));
+        arguments.push_back(b.load(b.vec(lanes, b.f32()), address, 4));
+      }
+      Value value = cloneOnVectors(b, op.getEpilogue().front(), arguments, lanes).front();
+      b.store(value, b.at(b.at(result, columnBytes), b.mul(b.add(token, m), stride)), 4);
+    }
+  }
+
+  rt::KernelOp kernel;
+  lowbit::LinearOp op;
+  lowbit::RowsType rows;
+  int64_t lanes;
+  bool integer;
+  int64_t tileTokens;
+  SmallVector<WeightPanel> weights;
+  int64_t panels, panelsPerItem, runs;
+};
+
+} // namespace
+
+std::unique_ptr<KernelEmitter> nibble::makeLinearEmitter(rt::KernelOp kernel, const CPUTarget &target) {
+  auto ops = kernel.getBody().front().getOps<lowbit::LinearOp>();
+  if (!llvm::hasSingleElement(ops)) {
+    kernel.emitError() << "a kernel of family linear holds one lowbit.linear";
+    return nullptr;
+  }
+  lowbit::LinearOp op = *ops.begin();
+  for (Value weight : op.getWeights())
+    if (auto type = cast<lowbit::PackedType>(weight.getType());
+        type.getLayout() != lowbit::LayoutKind::Panel ||
+        type.getFormat().getZero() == lowbit::ZeroKind::Integer) {
+      kernel.emitError() << "no CPU kernel reads " << type
+                         << "; it must be packed in panels, without zero points";
+      return nullptr;
+    }
+  return std::make_unique<LinearEmitter>(kernel, op, target);
+}

@@ -1,0 +1,58 @@
+//===- WeightPanel.h - Inner loops of linears over one panel of a weight ------------------------*- C++
+//-*-===//
+//
+// A tile is a few tokens by the rows of a panel that fit one vector. The loop over K keeps its accumulators
+// in registers and reads the panel as one forward stream. The order of additions over K is fixed, whatever
+// the tile: that is what makes results independent of the batch.
+//
+//===------------------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "KernelBuilder.h"
+
+#include "dialects/Lowbit/Lowbit.h"
+#include "nibble/Quantize/PanelLayout.h"
+
+namespace nibble {
+
+/// One weight of a linear, as the emitter sees it.
+struct WeightPanel {
+  lowbit::PackedType type;
+  PanelLayout layout;
+  int64_t bias;      // added to symmetric codes to make them unsigned
+  int64_t biasIndex; // which of the rows' c belongs to that bias
+
+  static WeightPanel get(lowbit::PackedType type, lowbit::RowsType rows);
+};
+
+/// Where a tile's operands are.
+struct TileAddress {
+  Value panel;     // first byte of the panel
+  Value rowOffset; // i64: first row of the panel that the vector holds (0, or 8 on half vectors); null for 0
+  Value rows;      // first byte of the record (integer) or row (float) of the tile's first token
+  int64_t record;  // tokens in the record (integer rows)
+  int64_t first;   // the tile's first token within the record
+  int64_t count;   // tokens in the tile
+};
+
+/// Sum over K for integer rows: [count] vectors of f32.
+SmallVector<Value> emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
+                                   const TileAddress &tile);
+/// Sum over K for f32 rows: [count] vectors of f32.
+SmallVector<Value> emitFloatTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
+                                 const TileAddress &tile);
+
+/// Scale (or minimum) vector of one of a block's two groups, as f32.
+Value loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group);
+/// `pointer` moved by `bytes` for each row of the offset.
+Value moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes);
+
+/// Calls `body(subgroup index within the panel as bytes of codes, scales, minima or null, accumulators)` for
+/// every subgroup of 32 columns in order: loops over blocks, unrolls within them where a group is one
+/// subgroup.
+using SubgroupBody = llvm::function_ref<SmallVector<Value>(Value codes, Value subgroup, Value scales,
+                                                           Value minima, ValueRange accumulators)>;
+SmallVector<Value> forEachSubgroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,
+                                   bool prefetch, ValueRange init, SubgroupBody body);
+
+} // namespace nibble
