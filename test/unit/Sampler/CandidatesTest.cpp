@@ -1,0 +1,147 @@
+//===- CandidatesTest.cpp - The filters on a large vocabulary
+//---------------------------------------------===//
+//
+// Filters that select in portions must keep what sorting everything would keep.
+//
+//===------------------------------------------------------------------------------------------------------===//
+#include "runtime/sampler/Candidates.h"
+#include "runtime/sampler/Philox.h"
+
+#include <algorithm>
+#include <cmath>
+#include <gtest/gtest.h>
+#include <limits>
+#include <numeric>
+
+using nibble::Candidate;
+
+namespace {
+
+constexpr size_t vocabulary = 50'000;
+
+std::vector<float> randomLogits(uint64_t seed, float spread) {
+  std::vector<float> logits(vocabulary);
+  for (size_t i = 0; i < vocabulary; ++i) { // sum of uniforms: near normal
+    double sum = 0;
+    for (uint32_t j = 0; j < 6; ++j)
+      sum += nibble::uniform(seed, j, i) - 0.5;
+    logits[i] = static_cast<float>(sum) * spread;
+  }
+  return logits;
+}
+
+std::vector<Candidate> candidatesOf(const std::vector<float> &logits) {
+  std::vector<Candidate> candidates;
+  nibble::makeCandidates(logits, *std::max_element(logits.begin(), logits.end()), 1, candidates);
+  return candidates;
+}
+
+std::vector<int32_t> tokensOf(const std::vector<Candidate> &candidates) {
+  std::vector<int32_t> tokens;
+  for (const Candidate &candidate : candidates)
+    tokens.push_back(candidate.token);
+  return tokens;
+}
+
+std::vector<int32_t> sortedTokens(const std::vector<float> &logits) {
+  std::vector<int32_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+  return order;
+}
+
+TEST(Exponential, IsExactToSingleRounding) {
+  double worst = 0;
+  for (int i = 0; i <= 87'000; ++i) {
+    auto x = static_cast<float>(-i * 0.000999);
+    double truth = std::exp(static_cast<double>(x));
+    worst = std::max(worst, std::fabs(nibble::exponential(x) - truth) / truth);
+  }
+  EXPECT_LT(worst, 3e-7);
+  EXPECT_EQ(nibble::exponential(0), 1.0f);
+  EXPECT_EQ(nibble::exponential(-88), 0.0f);
+  EXPECT_EQ(nibble::exponential(-1e30f), 0.0f);
+}
+
+TEST(Candidates, TopKKeepsTheGreatestInOrder) {
+  std::vector<float> logits = randomLogits(1, 5);
+  logits[777] = logits[123]; // equal logits: the lower id first
+  for (size_t k : {1u, 2u, 63u, 1000u, 49'999u, 50'000u}) {
+    std::vector<Candidate> candidates = candidatesOf(logits);
+    nibble::keepTopK(candidates, k);
+    std::vector<int32_t> expected = sortedTokens(logits);
+    expected.resize(k);
+    EXPECT_EQ(tokensOf(candidates), expected) << k;
+  }
+}
+
+TEST(Candidates, TopPKeepsTheFewestThatReachTheMass) {
+  for (float spread : {0.5f, 5.0f, 20.0f}) {
+    std::vector<float> logits = randomLogits(2, spread);
+    std::vector<int32_t> order = sortedTokens(logits);
+    double total = 0;
+    for (float logit : logits)
+      total += std::exp(static_cast<double>(logit) - logits[order[0]]);
+    for (float p : {0.01f, 0.5f, 0.9f, 0.99f}) {
+      double sum = 0;
+      size_t kept = 0;
+      while (sum < p * total)
+        sum += std::exp(static_cast<double>(logits[order[kept++]]) - logits[order[0]]);
+      std::vector<Candidate> candidates = candidatesOf(logits);
+      nibble::keepTopP(candidates, p);
+      // Single precision may move the border by a token among thousands.
+      EXPECT_NEAR(static_cast<double>(candidates.size()), static_cast<double>(kept), 1 + kept * 1e-4)
+          << spread << " " << p;
+      for (size_t i = 0; i < candidates.size(); ++i)
+        ASSERT_EQ(logits[candidates[i].token], logits[order[i]]);
+    }
+  }
+}
+
+TEST(Candidates, MinPKeepsARatio) {
+  std::vector<float> logits = randomLogits(3, 5);
+  float greatest = *std::max_element(logits.begin(), logits.end());
+  std::vector<Candidate> candidates = candidatesOf(logits);
+  nibble::keepMinP(candidates, 0.1f);
+  std::vector<int32_t> expected;
+  for (size_t i = 0; i < vocabulary; ++i)
+    if (logits[i] >= greatest + std::log(0.1))
+      expected.push_back(static_cast<int32_t>(i));
+  EXPECT_EQ(tokensOf(candidates), expected);
+}
+
+TEST(Candidates, TypicalByHand) {
+  // p = 1/2, 1/4, 1/8, 1/8: entropy 1.75 bits; surprises 1, 2, 3, 3 bits; distances 0.75, 0.25, 1.25, 1.25.
+  const std::vector<float> logits = {std::log(4.0f), std::log(2.0f), 0, 0};
+  auto kept = [&](float p) {
+    std::vector<Candidate> candidates = candidatesOf(logits);
+    nibble::keepTypical(candidates, p);
+    return tokensOf(candidates);
+  };
+  EXPECT_EQ(kept(0.2f), (std::vector<int32_t>{1}));
+  EXPECT_EQ(kept(0.3f), (std::vector<int32_t>{1, 0}));
+  EXPECT_EQ(kept(0.8f), (std::vector<int32_t>{1, 0, 2}));
+  EXPECT_EQ(kept(0.9f), (std::vector<int32_t>{1, 0, 2, 3}));
+}
+
+TEST(Candidates, TinyTemperaturesLeaveTheGreatest) {
+  std::vector<Candidate> candidates;
+  const std::vector<float> logits = {1, 3, 3, -2};
+  nibble::makeCandidates(logits, 3, 1e-38f, candidates);
+  EXPECT_EQ(candidates[0].weight, 0);
+  EXPECT_EQ(candidates[1].weight, 1);
+  EXPECT_EQ(candidates[2].weight, 1);
+}
+
+TEST(Candidates, DrawNeverPicksWeightZero) {
+  const std::vector<Candidate> candidates = {
+      {4, -9, -1e30f, 0}, {7, 0, 0, 1}, {9, 0, 0, 1}, {2, -9, -1e30f, 0}};
+  EXPECT_EQ(nibble::draw(candidates, 0.0), 7);
+  EXPECT_EQ(nibble::draw(candidates, 0.499), 7);
+  EXPECT_EQ(nibble::draw(candidates, 0.5), 9);
+  EXPECT_EQ(nibble::draw(candidates, std::nextafter(1.0, 0.0)), 9);
+  EXPECT_EQ(nibble::draw(candidates, 1.0), 9);
+}
+
+} // namespace
