@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace nibble {
@@ -32,90 +33,105 @@ float exponential(float x) {
   return zero ? 0.0f : series * scale;
 }
 
-void makeCandidates(std::span<const float> logits, float greatest, float temperature,
-                    std::vector<Candidate> &out) {
-  out.resize(logits.size());
+void Candidates::reset(std::span<const float> logits, float greatest, float temperature) {
+  items.resize(logits.size());
   double inverse = 1.0 / static_cast<double>(temperature);
   for (size_t i = 0; i < logits.size(); ++i) {
     float distance = logits[i] - greatest; // 0 or less; 0 times a huge inverse stays 0
     auto scaled = static_cast<float>(std::clamp(static_cast<double>(distance) * inverse, -1e30, 0.0));
-    out[i] = {static_cast<int32_t>(i), logits[i], scaled, exponential(scaled)};
+    items[i] = {static_cast<int32_t>(i), logits[i], scaled, exponential(scaled)};
   }
   if (std::ranges::find(logits, -std::numeric_limits<float>::infinity()) != logits.end())
-    std::erase_if(out, [](const Candidate &candidate) { return std::isinf(candidate.logit); });
+    std::erase_if(items, [](const Candidate &candidate) { return std::isinf(candidate.logit); });
 }
 
 static bool moreProbable(const Candidate &a, const Candidate &b) {
   return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
 }
 
-void keepTopK(std::vector<Candidate> &candidates, size_t k) {
-  if (k < candidates.size()) {
-    std::nth_element(candidates.begin(), candidates.begin() + static_cast<ptrdiff_t>(k), candidates.end(),
-                     moreProbable);
-    candidates.resize(k);
-  }
-  std::ranges::sort(candidates, moreProbable);
+void Candidates::keepTopK(size_t k) {
+  if (k == 0 || k >= items.size())
+    return;
+  scratch = items;
+  auto last = scratch.begin() + static_cast<ptrdiff_t>(k - 1);
+  std::nth_element(scratch.begin(), last, scratch.end(), moreProbable);
+  std::erase_if(items,
+                [border = *last](const Candidate &candidate) { return moreProbable(border, candidate); });
 }
 
-double totalWeight(const std::vector<Candidate> &candidates) {
+double Candidates::totalWeight() const {
   double total = 0;
-  for (const Candidate &candidate : candidates)
+  for (const Candidate &candidate : items)
     total += candidate.weight;
   return total;
 }
 
-/// Orders the least prefix (by `before`) whose weight reaches `target` and drops the rest. Sorts no more than
-/// it needs.
-template <typename Before>
-static void keepPrefix(std::vector<Candidate> &candidates, double target, Before before) {
-  constexpr size_t firstPortion = 64, growth = 8;
+template <typename Before, typename Matters>
+void Candidates::keepFewest(double target, Before before, Matters matters) {
+  scratch.clear();
+  std::ranges::copy_if(items, std::back_inserter(scratch), matters);
+  // [begin, end) holds the border; what precedes begin weighs `reached`, which is less than the target.
+  constexpr ptrdiff_t fewEnoughToSort = 32;
+  auto begin = scratch.begin(), end = scratch.end();
   double reached = 0;
-  for (size_t begin = 0, portion = firstPortion; begin < candidates.size(); portion *= growth) {
-    size_t end = std::min(candidates.size(), begin + portion);
-    auto first = candidates.begin() + static_cast<ptrdiff_t>(begin),
-         last = candidates.begin() + static_cast<ptrdiff_t>(end);
-    if (end < candidates.size())
-      std::nth_element(first, last, candidates.end(), before);
-    std::sort(first, last, before);
-    for (; begin < end; ++begin) {
-      reached += candidates[begin].weight;
-      if (reached >= target) {
-        candidates.resize(begin + 1);
-        return;
-      }
+  while (end - begin > fewEnoughToSort) {
+    auto middle = begin + (end - begin) / 2;
+    std::nth_element(begin, middle, end, before);
+    double half = 0;
+    for (auto at = begin; at != middle; ++at)
+      half += at->weight;
+    if (reached + half >= target) {
+      end = middle;
+    } else {
+      reached += half;
+      begin = middle;
     }
+  }
+  std::sort(begin, end, before);
+  for (; begin != end; ++begin) {
+    reached += begin->weight;
+    if (reached < target)
+      continue;
+    std::erase_if(items, [&](const Candidate &candidate) { return before(*begin, candidate); });
+    return;
   }
 }
 
-void keepTopP(std::vector<Candidate> &candidates, float p) {
-  keepPrefix(candidates, static_cast<double>(p) * totalWeight(candidates), moreProbable);
+void Candidates::keepTopP(float p) {
+  double total = totalWeight(), target = static_cast<double>(p) * total;
+  // All tokens under this weight together stay below the (1 - p) that may be dropped; half of it, for
+  // rounding.
+  auto least = 0.5 * (total - target) / static_cast<double>(items.size());
+  keepFewest(target, moreProbable, [&](const Candidate &candidate) { return candidate.weight >= least; });
 }
 
-void keepMinP(std::vector<Candidate> &candidates, float p) {
+void Candidates::keepMinP(float p) {
   float greatest = 0;
-  for (const Candidate &candidate : candidates)
+  for (const Candidate &candidate : items)
     greatest = std::max(greatest, candidate.weight);
-  std::erase_if(candidates, [&](const Candidate &candidate) { return candidate.weight < p * greatest; });
+  std::erase_if(items, [&](const Candidate &candidate) { return candidate.weight < p * greatest; });
 }
 
-void keepTypical(std::vector<Candidate> &candidates, float p) {
-  double total = totalWeight(candidates), logTotal = std::log(total), entropy = 0;
-  for (const Candidate &candidate : candidates)
+void Candidates::keepTypical(float p) {
+  double total = totalWeight(), logTotal = std::log(total), entropy = 0;
+  for (const Candidate &candidate : items)
     entropy += candidate.weight / total * (logTotal - candidate.scaled);
   auto distance = [&](const Candidate &candidate) {
     return std::fabs(logTotal - candidate.scaled - entropy);
   };
-  keepPrefix(candidates, static_cast<double>(p) * total, [&](const Candidate &a, const Candidate &b) {
-    double left = distance(a), right = distance(b);
-    return left != right ? left < right : moreProbable(a, b);
-  });
+  keepFewest(
+      static_cast<double>(p) * total,
+      [&](const Candidate &a, const Candidate &b) {
+        double left = distance(a), right = distance(b);
+        return left != right ? left < right : moreProbable(a, b);
+      },
+      [](const Candidate &) { return true; });
 }
 
-int32_t draw(const std::vector<Candidate> &candidates, double u) {
-  double target = u * totalWeight(candidates), reached = 0;
+int32_t Candidates::draw(double u) const {
+  double target = u * totalWeight(), reached = 0;
   int32_t last = -1;
-  for (const Candidate &candidate : candidates) {
+  for (const Candidate &candidate : items) {
     if (candidate.weight <= 0)
       continue;
     last = candidate.token;

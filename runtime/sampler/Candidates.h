@@ -1,12 +1,14 @@
 //===- Candidates.h - The tokens that are still possible ---------------------------------------*- C++
 //-*-===//
 //
-// Filters narrow a list of candidates. None sorts the whole vocabulary: the most probable tokens are selected
-// in growing portions until a filter has what it needs.
+// Filters narrow a list of candidates, which stays in order of token ids. None sorts the vocabulary: the
+// border of what is kept is found by repeated selection, in linear time, and one pass drops what lies beyond
+// it.
 //
 //===------------------------------------------------------------------------------------------------------===//
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -24,28 +26,35 @@ struct Candidate {
 /// vectorizes.
 float exponential(float x);
 
-/// All tokens with a logit above -infinity, in order of their ids. `greatest` is the greatest logit.
-void makeCandidates(std::span<const float> logits, float greatest, float temperature,
-                    std::vector<Candidate> &out);
+/// "More probable" means a greater logit, and among equals a lower id.
+class Candidates {
+public:
+  /// All tokens with a logit above -infinity. `greatest` is the greatest logit.
+  void reset(std::span<const float> logits, float greatest, float temperature);
 
-/// The k most probable, most probable first; equals in order of their ids.
-void keepTopK(std::vector<Candidate> &candidates, size_t k);
+  /// The k most probable.
+  void keepTopK(size_t k);
+  /// The fewest most probable ones whose share of all weight reaches p (Holtzman et al. 2020).
+  void keepTopP(float p);
+  /// Those at least p times as probable as the most probable one (Nguyen et al. 2024).
+  void keepMinP(float p);
+  /// The fewest whose surprise is nearest to the entropy and whose share of all weight reaches p (Meister et
+  /// al. 2023).
+  void keepTypical(float p);
 
-/// The fewest most probable ones whose share of all weight reaches p, most probable first (Holtzman et al.
-/// 2020).
-void keepTopP(std::vector<Candidate> &candidates, float p);
+  /// The token under u * total weight, where u is in [0, 1); -1 where nothing has a weight.
+  int32_t draw(double u) const;
 
-/// Those at least p times as probable as the most probable one; order is kept (Nguyen et al. 2024).
-void keepMinP(std::vector<Candidate> &candidates, float p);
+  const std::vector<Candidate> &list() const { return items; }
 
-/// The fewest whose surprise is nearest to the entropy and whose share reaches p, nearest first (Meister et
-/// al. 2023).
-void keepTypical(std::vector<Candidate> &candidates, float p);
+private:
+  double totalWeight() const;
+  /// Keeps the fewest leading candidates (by `before`, a total order) whose weight reaches `target`; those
+  /// that `matters` refuses cannot be among them.
+  template <typename Before, typename Matters> void keepFewest(double target, Before before, Matters matters);
 
-/// Sum of the weights, in order.
-double totalWeight(const std::vector<Candidate> &candidates);
-
-/// The candidate under u * total weight, where u is in [0, 1).
-int32_t draw(const std::vector<Candidate> &candidates, double u);
+  std::vector<Candidate> items;
+  std::vector<Candidate> scratch;
+};
 
 } // namespace nibble

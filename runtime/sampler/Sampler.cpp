@@ -17,7 +17,7 @@
 namespace nibble {
 
 struct Sampler::Scratch {
-  std::vector<Candidate> candidates;
+  Candidates candidates;
   std::vector<uint32_t> counts; // [vocabulary], all zero between calls
 };
 
@@ -133,17 +133,17 @@ Result<SampledToken> Sampler::sample(std::span<float> logits, const SamplingOpti
   if (options.temperature == 0)
     return finish(static_cast<int32_t>(best));
 
-  std::vector<Candidate> &candidates = scratch->candidates;
-  makeCandidates(logits, logits[best], options.temperature, candidates);
-  if (options.topK > 0 && static_cast<size_t>(options.topK) < candidates.size())
-    keepTopK(candidates, static_cast<size_t>(options.topK));
+  Candidates &candidates = scratch->candidates;
+  candidates.reset(logits, logits[best], options.temperature);
+  if (options.topK > 0)
+    candidates.keepTopK(static_cast<size_t>(options.topK));
   if (options.topP < 1)
-    keepTopP(candidates, options.topP);
+    candidates.keepTopP(options.topP);
   if (options.minP > 0)
-    keepMinP(candidates, options.minP);
+    candidates.keepMinP(options.minP);
   if (options.typicalP < 1)
-    keepTypical(candidates, options.typicalP);
-  int32_t token = draw(candidates, uniform(options.seed, step.choice, step.token));
+    candidates.keepTypical(options.typicalP);
+  int32_t token = candidates.draw(uniform(options.seed, step.choice, step.token));
   if (token < 0)
     return failure("the sampling options leave no token; were they validated?");
   return finish(token);

@@ -13,7 +13,7 @@
 #include <limits>
 #include <numeric>
 
-using nibble::Candidate;
+using nibble::Candidates;
 
 namespace {
 
@@ -30,15 +30,15 @@ std::vector<float> randomLogits(uint64_t seed, float spread) {
   return logits;
 }
 
-std::vector<Candidate> candidatesOf(const std::vector<float> &logits) {
-  std::vector<Candidate> candidates;
-  nibble::makeCandidates(logits, *std::max_element(logits.begin(), logits.end()), 1, candidates);
+Candidates candidatesOf(const std::vector<float> &logits) {
+  Candidates candidates;
+  candidates.reset(logits, *std::max_element(logits.begin(), logits.end()), 1);
   return candidates;
 }
 
-std::vector<int32_t> tokensOf(const std::vector<Candidate> &candidates) {
+std::vector<int32_t> tokensOf(const Candidates &candidates) {
   std::vector<int32_t> tokens;
-  for (const Candidate &candidate : candidates)
+  for (const nibble::Candidate &candidate : candidates.list())
     tokens.push_back(candidate.token);
   return tokens;
 }
@@ -64,19 +64,20 @@ TEST(Exponential, IsExactToSingleRounding) {
   EXPECT_EQ(nibble::exponential(-1e30f), 0.0f);
 }
 
-TEST(Candidates, TopKKeepsTheGreatestInOrder) {
+TEST(CandidateFilters, TopKKeepsTheGreatest) {
   std::vector<float> logits = randomLogits(1, 5);
   logits[777] = logits[123]; // equal logits: the lower id first
   for (size_t k : {1u, 2u, 63u, 1000u, 49'999u, 50'000u}) {
-    std::vector<Candidate> candidates = candidatesOf(logits);
-    nibble::keepTopK(candidates, k);
+    Candidates candidates = candidatesOf(logits);
+    candidates.keepTopK(k);
     std::vector<int32_t> expected = sortedTokens(logits);
     expected.resize(k);
+    std::sort(expected.begin(), expected.end());
     EXPECT_EQ(tokensOf(candidates), expected) << k;
   }
 }
 
-TEST(Candidates, TopPKeepsTheFewestThatReachTheMass) {
+TEST(CandidateFilters, TopPKeepsTheFewestThatReachTheMass) {
   for (float spread : {0.5f, 5.0f, 20.0f}) {
     std::vector<float> logits = randomLogits(2, spread);
     std::vector<int32_t> order = sortedTokens(logits);
@@ -88,22 +89,24 @@ TEST(Candidates, TopPKeepsTheFewestThatReachTheMass) {
       size_t kept = 0;
       while (sum < p * total)
         sum += std::exp(static_cast<double>(logits[order[kept++]]) - logits[order[0]]);
-      std::vector<Candidate> candidates = candidatesOf(logits);
-      nibble::keepTopP(candidates, p);
+      Candidates candidates = candidatesOf(logits);
+      candidates.keepTopP(p);
       // Single precision may move the border by a token among thousands.
-      EXPECT_NEAR(static_cast<double>(candidates.size()), static_cast<double>(kept), 1 + kept * 1e-4)
+      EXPECT_NEAR(static_cast<double>(candidates.list().size()), static_cast<double>(kept), 1 + kept * 1e-4)
           << spread << " " << p;
-      for (size_t i = 0; i < candidates.size(); ++i)
-        ASSERT_EQ(logits[candidates[i].token], logits[order[i]]);
+      std::vector<int32_t> expected(order.begin(),
+                                    order.begin() + static_cast<ptrdiff_t>(candidates.list().size()));
+      std::sort(expected.begin(), expected.end());
+      ASSERT_EQ(tokensOf(candidates), expected);
     }
   }
 }
 
-TEST(Candidates, MinPKeepsARatio) {
+TEST(CandidateFilters, MinPKeepsARatio) {
   std::vector<float> logits = randomLogits(3, 5);
   float greatest = *std::max_element(logits.begin(), logits.end());
-  std::vector<Candidate> candidates = candidatesOf(logits);
-  nibble::keepMinP(candidates, 0.1f);
+  Candidates candidates = candidatesOf(logits);
+  candidates.keepMinP(0.1f);
   std::vector<int32_t> expected;
   for (size_t i = 0; i < vocabulary; ++i)
     if (logits[i] >= greatest + std::log(0.1))
@@ -111,37 +114,65 @@ TEST(Candidates, MinPKeepsARatio) {
   EXPECT_EQ(tokensOf(candidates), expected);
 }
 
-TEST(Candidates, TypicalByHand) {
+TEST(CandidateFilters, TypicalByHand) {
   // p = 1/2, 1/4, 1/8, 1/8: entropy 1.75 bits; surprises 1, 2, 3, 3 bits; distances 0.75, 0.25, 1.25, 1.25.
   const std::vector<float> logits = {std::log(4.0f), std::log(2.0f), 0, 0};
   auto kept = [&](float p) {
-    std::vector<Candidate> candidates = candidatesOf(logits);
-    nibble::keepTypical(candidates, p);
+    Candidates candidates = candidatesOf(logits);
+    candidates.keepTypical(p);
     return tokensOf(candidates);
   };
   EXPECT_EQ(kept(0.2f), (std::vector<int32_t>{1}));
-  EXPECT_EQ(kept(0.3f), (std::vector<int32_t>{1, 0}));
-  EXPECT_EQ(kept(0.8f), (std::vector<int32_t>{1, 0, 2}));
-  EXPECT_EQ(kept(0.9f), (std::vector<int32_t>{1, 0, 2, 3}));
+  EXPECT_EQ(kept(0.3f), (std::vector<int32_t>{0, 1}));
+  EXPECT_EQ(kept(0.8f), (std::vector<int32_t>{0, 1, 2})); // the lower id of two equals
+  EXPECT_EQ(kept(0.9f), (std::vector<int32_t>{0, 1, 2, 3}));
 }
 
-TEST(Candidates, TinyTemperaturesLeaveTheGreatest) {
-  std::vector<Candidate> candidates;
+TEST(CandidateFilters, TinyTemperaturesLeaveTheGreatest) {
+  Candidates candidates;
   const std::vector<float> logits = {1, 3, 3, -2};
-  nibble::makeCandidates(logits, 3, 1e-38f, candidates);
-  EXPECT_EQ(candidates[0].weight, 0);
-  EXPECT_EQ(candidates[1].weight, 1);
-  EXPECT_EQ(candidates[2].weight, 1);
+  candidates.reset(logits, 3, 1e-38f);
+  EXPECT_EQ(candidates.list()[0].weight, 0);
+  EXPECT_EQ(candidates.list()[1].weight, 1);
+  EXPECT_EQ(candidates.list()[2].weight, 1);
+  EXPECT_EQ(candidates.draw(0.0), 1); // never a token of weight 0
+  EXPECT_EQ(candidates.draw(0.499), 1);
+  EXPECT_EQ(candidates.draw(0.5), 2);
+  EXPECT_EQ(candidates.draw(std::nextafter(1.0, 0.0)), 2);
+  EXPECT_EQ(candidates.draw(1.0), 2);
 }
 
-TEST(Candidates, DrawNeverPicksWeightZero) {
-  const std::vector<Candidate> candidates = {
-      {4, -9, -1e30f, 0}, {7, 0, 0, 1}, {9, 0, 0, 1}, {2, -9, -1e30f, 0}};
-  EXPECT_EQ(nibble::draw(candidates, 0.0), 7);
-  EXPECT_EQ(nibble::draw(candidates, 0.499), 7);
-  EXPECT_EQ(nibble::draw(candidates, 0.5), 9);
-  EXPECT_EQ(nibble::draw(candidates, std::nextafter(1.0, 0.0)), 9);
-  EXPECT_EQ(nibble::draw(candidates, 1.0), 9);
+TEST(CandidateFilters, ImpossibleTokensAreNoCandidates) {
+  constexpr float impossible = -std::numeric_limits<float>::infinity();
+  EXPECT_EQ(tokensOf(candidatesOf({impossible, 1, impossible, 2})), (std::vector<int32_t>{1, 3}));
+}
+
+TEST(CandidateFilters, TypicalAgreesWithSortingEverything) {
+  std::vector<float> logits = randomLogits(4, 4);
+  double greatest = *std::max_element(logits.begin(), logits.end()), total = 0, entropy = 0;
+  std::vector<double> p;
+  for (float logit : logits)
+    p.push_back(std::exp(logit - greatest)), total += p.back();
+  for (double &x : p)
+    x /= total, entropy -= x * std::log(x);
+  std::vector<int32_t> order(vocabulary);
+  std::iota(order.begin(), order.end(), 0);
+  auto distance = [&](int32_t i) { return std::fabs(-std::log(p[i]) - entropy); };
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return distance(a) < distance(b); });
+  double sum = 0;
+  size_t count = 0;
+  while (sum < 0.4)
+    sum += p[order[count++]];
+  Candidates candidates = candidatesOf(logits);
+  candidates.keepTypical(0.4f);
+  std::vector<int32_t> kept = tokensOf(candidates), common;
+  EXPECT_NEAR(static_cast<double>(kept.size()), static_cast<double>(count), 1 + count * 1e-3);
+  std::vector<int32_t> expected(order.begin(), order.begin() + static_cast<ptrdiff_t>(count));
+  std::sort(expected.begin(), expected.end());
+  std::set_intersection(kept.begin(), kept.end(), expected.begin(), expected.end(),
+                        std::back_inserter(common));
+  EXPECT_GE(common.size(),
+            kept.size() - 1 - kept.size() / 1000); // the border is as exact as single precision
 }
 
 } // namespace
