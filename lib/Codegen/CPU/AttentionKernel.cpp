@@ -1,4 +1,4 @@
-//===- AttentionKernel.cpp - Kernels of llm.attention ---------------------------------------------===//
+//===- AttentionKernel.cpp - Kernels of llm.attention -----------------------------------------===//
 //
 // An item is one sequence and one head of K and V, with all the query heads that share it:
 //   1. for each of the sequence's rows: norm and rotate k, store k and v in the cache;
@@ -8,7 +8,7 @@
 //      ascending order (online softmax, Milakov and Gimelshein 2018). The order is the same whatever else is
 //      in the batch.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
 
 #include "dialects/LLM/LLM.h"

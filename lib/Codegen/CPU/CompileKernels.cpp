@@ -1,4 +1,4 @@
-//===- CompileKernels.cpp - Kernels of a scheduled module as machine code -------------------------===//
+//===- CompileKernels.cpp - Kernels of a scheduled module as machine code ---------------------===//
 #include "nibble/Codegen/CPU/CompileKernels.h"
 
 #include "nibble/Codegen/CPU/Passes.h"

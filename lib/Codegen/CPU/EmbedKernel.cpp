@@ -1,9 +1,9 @@
-//===- EmbedKernel.cpp - Kernels of llm.embed -----------------------------------------------------===//
+//===- EmbedKernel.cpp - Kernels of llm.embed -------------------------------------------------===//
 //
 // An item is one token: its row is decoded from the panel that holds it, the very bytes that the head
 // multiplies.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
 #include "WeightPanel.h"
 

@@ -1,10 +1,10 @@
-//===- ExpandMath.cpp - exp, tanh, sin and cos on f32 as polynomials ------------------------------===//
+//===- ExpandMath.cpp - exp, tanh, sin and cos on f32 as polynomials --------------------------===//
 //
 // Kernels call nothing. Each function is a range reduction and a polynomial, lane by lane, so that its
 // results do not depend on the vector's width. Coefficients of exp and tanh: Cephes (Moshier 1992); of sin
 // and cos: Taylor, in f64.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Codegen/CPU/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,11 +1,10 @@
-//===- FloatTile.cpp - f32 activations times float weights or dequantized codes
-//---------------------------===//
+//===- FloatTile.cpp - f32 activations times float weights or dequantized codes ---------------===//
 //
 // Column k of a panel becomes a vector w of f32 (widened, or scale * code + minimum), and acc[m] += w *
 // x[m][k]. Four accumulators a token, by k mod 4, hide the latency of multiply-adds; they are added as (0 +
 // 1) + (2 + 3).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "WeightPanel.h"
 
 using namespace mlir;

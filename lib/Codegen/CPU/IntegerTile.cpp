@@ -1,12 +1,11 @@
-//===- IntegerTile.cpp - int8 activations times int4 or int8 codes
-//----------------------------------------===//
+//===- IntegerTile.cpp - int8 activations times int4 or int8 codes ----------------------------===//
 //
 // For each subgroup of 32 columns, exact integer dot products start at c = -bias sum(q), which takes the
 // codes' bias out again; one multiply-add folds both scales in:
 //
 //   acc[m] = fma(scale * d[m], float(c[m] + sum(u8 code * s8 q[m])), acc[m])
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "WeightPanel.h"
 
 using namespace mlir;

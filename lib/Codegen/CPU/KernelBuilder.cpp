@@ -1,5 +1,4 @@
-//===- KernelBuilder.cpp - Shorthand for the IR of kernels
-//------------------------------------------------===//
+//===- KernelBuilder.cpp - Shorthand for the IR of kernels ------------------------------------===//
 #include "KernelBuilder.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -12,7 +11,7 @@ static constexpr arith::IntegerOverflowFlags noWrap =
 
 static bool isFloat(Value v) { return isa<FloatType>(getElementTypeOrSelf(v.getType())); }
 
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 // Constants and arithmetic
 //===------------------------------------------------------------------------------------------------------===//
 

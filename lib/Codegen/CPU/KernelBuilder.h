@@ -1,10 +1,9 @@
-//===- KernelBuilder.h - Shorthand for the IR of kernels ----------------------------------------*- C++
-//-*-===//
+//===- KernelBuilder.h - Shorthand for the IR of kernels ----------------------------*- C++ -*-===//
 //
 // Kernels are written in scf, vector and arith on llvm pointers. This is the vocabulary in which the
 // conversions of lib/Codegen/CPU spell them, so that a conversion reads like the loop nest that it emits.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Codegen/CPU/Target.h"

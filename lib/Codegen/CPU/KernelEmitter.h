@@ -1,10 +1,9 @@
-//===- KernelEmitter.h - What a family of kernels has to say ------------------------------------*- C++
-//-*-===//
+//===- KernelEmitter.h - What a family of kernels has to say ------------------------*- C++ -*-===//
 //
 // A kernel is a loop over items. Each family says how many items a batch makes and what one item does; the
 // pass in EmitKernels.cpp wraps that into the functions of include/nibble/runtime/KernelABI.h.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "KernelBuilder.h"

@@ -1,4 +1,4 @@
-//===- LegalizeDot4.cpp - lowbit.dot4 as the instructions of a target -----------------------------===//
+//===- LegalizeDot4.cpp - lowbit.dot4 as the instructions of a target -------------------------===//
 #include "dialects/Lowbit/Lowbit.h"
 #include "nibble/Codegen/CPU/Passes.h"
 

@@ -1,9 +1,9 @@
-//===- LinearKernel.cpp - Kernels of lowbit.linear ------------------------------------------------===//
+//===- LinearKernel.cpp - Kernels of lowbit.linear --------------------------------------------===//
 //
 // An item is a run of panels by a block of tokens. Within it panels are outer and tiles of tokens inner, so
 // that a panel is read once from memory and the block's activations stay in the second-level cache.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
 #include "WeightPanel.h"
 

@@ -1,10 +1,10 @@
-//===- LinkImage.cpp - A relocatable object to a position-independent image -----------------------===//
+//===- LinkImage.cpp - A relocatable object to a position-independent image -------------------===//
 //
 // lld links at address 0 with one segment, so that addresses are file offsets. Kernels address their
 // constants relative to the program counter, hence the image runs wherever it is mapped; what could not (an
 // absolute address, a symbol from elsewhere, anything writable) is refused here.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Codegen/CPU/CompileKernels.h"
 
 #include "lld/Common/Driver.h"

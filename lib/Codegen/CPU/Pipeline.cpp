@@ -1,4 +1,4 @@
-//===- Pipeline.cpp - From kernels to the LLVM dialect --------------------------------------------===//
+//===- Pipeline.cpp - From kernels to the LLVM dialect ----------------------------------------===//
 #include "nibble/Codegen/CPU/Passes.h"
 
 #include "mlir/Conversion/Passes.h"

@@ -1,8 +1,8 @@
-//===- RTToVector.cpp - Every rt.kernel as loops over vectors -------------------------------------===//
+//===- RTToVector.cpp - Every rt.kernel as loops over vectors ---------------------------------===//
 //
 // The pass that wraps what the emitters of this folder say into the functions of the kernel ABI.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
 
 #include "dialects/LLM/LLM.h"

@@ -1,9 +1,9 @@
-//===- RowsKernel.cpp - Kernels of lowbit.quantize_rows -------------------------------------------===//
+//===- RowsKernel.cpp - Kernels of lowbit.quantize_rows ---------------------------------------===//
 //
 // An item is one tile of 8 rows, whose records interleave. Row by row: residual add, norm into scratch, then
 // groups of 32 columns are quantized and written to the record.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"

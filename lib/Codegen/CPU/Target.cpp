@@ -1,5 +1,4 @@
-//===- Target.cpp - The CPUs that kernels are generated for
-//-----------------------------------------------===//
+//===- Target.cpp - The CPUs that kernels are generated for -----------------------------------===//
 #include "nibble/Codegen/CPU/Target.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -32,6 +31,11 @@ const std::vector<CPUTarget> &nibble::cpuTargets() {
   return targets;
 }
 
+bool nibble::runsHere(const CPUTarget &target) {
+  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
+  return std::ranges::all_of(target.needs, [&](const std::string &feature) { return host.lookup(feature); });
+}
+
 Result<CPUTarget> nibble::findCPUTarget(std::string_view name) {
   std::string known;
   for (const CPUTarget &target : cpuTargets()) {
@@ -41,9 +45,8 @@ Result<CPUTarget> nibble::findCPUTarget(std::string_view name) {
   }
   if (name != "native")
     return failure("unknown CPU target '" + std::string(name) + "'; expected native or one of " + known);
-  llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
   for (auto target = cpuTargets().rbegin(); target != cpuTargets().rend(); ++target)
-    if (std::ranges::all_of(target->needs, [&](const std::string &feature) { return host.lookup(feature); }))
+    if (runsHere(*target))
       return *target;
   return failure("no CPU target fits this machine; name one of " + known);
 }

@@ -1,5 +1,4 @@
-//===- WeightPanel.cpp - The walk over a panel's blocks and subgroups
-//-------------------------------------===//
+//===- WeightPanel.cpp - The walk over a panel's blocks and subgroups -------------------------===//
 #include "WeightPanel.h"
 
 using namespace mlir;

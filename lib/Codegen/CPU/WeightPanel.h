@@ -1,11 +1,10 @@
-//===- WeightPanel.h - Inner loops of linears over one panel of a weight ------------------------*- C++
-//-*-===//
+//===- WeightPanel.h - Inner loops of linears over one panel of a weight ------------*- C++ -*-===//
 //
 // A tile is a few tokens by the rows of a panel that fit one vector. The loop over K keeps its accumulators
 // in registers and reads the panel as one forward stream. The order of additions over K is fixed, whatever
 // the tile: that is what makes results independent of the batch.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "KernelBuilder.h"

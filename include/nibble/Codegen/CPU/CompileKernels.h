@@ -1,10 +1,9 @@
-//===- CompileKernels.h - Kernels of a scheduled module as one image of machine code --------------*- C++
-//-*-===//
+//===- CompileKernels.h - Kernels of a scheduled module as one image of machine code ---*- C++ -*-===//
 //
 // The last step of the compiler on a CPU: MLIR to LLVM, an object file, and a position-independent image that
 // the runtime maps straight out of the artifact.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Codegen/CPU/Target.h"

@@ -1,5 +1,4 @@
-//===- Passes.h - From rt.kernel to LLVM for a CPU ------------------------------------------------*- C++
-//-*-===//
+//===- Passes.h - From rt.kernel to LLVM for a CPU ----------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Codegen/CPU/Target.h"

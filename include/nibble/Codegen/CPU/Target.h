@@ -1,10 +1,9 @@
-//===- Target.h - What the code generator knows of a CPU ----------------------------------------*- C++
-//-*-===//
+//===- Target.h - What the code generator knows of a CPU ----------------------------*- C++ -*-===//
 //
 // The short description from which tiles and instruction choices follow, in one place. Names are those of
 // --target=cpu:.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"
@@ -43,6 +42,9 @@ struct CPUTarget {
 
 /// All targets that kernels can be generated for, the most capable last.
 const std::vector<CPUTarget> &cpuTargets();
+
+/// Whether this machine has the features that the target needs.
+bool runsHere(const CPUTarget &target);
 
 /// The target of a name ("avx512-vnni", "x86-64-v3"), or "native": the most capable that this machine runs.
 Result<CPUTarget> findCPUTarget(std::string_view name);

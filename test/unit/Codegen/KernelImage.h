@@ -1,0 +1,65 @@
+//===- KernelImage.h - Compiles kernels and runs them in a test ---------------------*- C++ -*-===//
+//
+// From the text of a scheduled module to functions that can be called, by the very path that nibble-compile
+// takes.
+//
+//===------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "nibble/Codegen/CPU/CompileKernels.h"
+#include "nibble/runtime/KernelABI.h"
+
+#include <span>
+
+namespace nibble::test {
+
+class KernelImage {
+public:
+  /// Compiles the text; a failure fails the test and leaves an image without kernels.
+  KernelImage(const std::string &module, const CPUTarget &target);
+  ~KernelImage();
+  KernelImage(const KernelImage &) = delete;
+
+  /// Runs all items of a kernel, in ranges of `step` items, with scratch filled with garbage.
+  void run(const std::string &kernel, const NibbleBatch &batch, std::span<void *const> operands,
+           uint32_t step = 3) const;
+  bool valid() const { return code != nullptr; }
+
+private:
+  CompiledImage image;
+  char *code = nullptr;
+};
+
+/// Targets that this machine can run.
+std::vector<CPUTarget> runnableTargets();
+
+/// Memory aligned to 64 bytes, filled with a pattern so that nothing relies on zeros. `slack` more bytes
+/// behind it.
+class AlignedBytes {
+public:
+  explicit AlignedBytes(size_t size);
+  AlignedBytes(std::span<const uint8_t> bytes);
+  ~AlignedBytes();
+  AlignedBytes(AlignedBytes &&other) : memory(std::exchange(other.memory, nullptr)), length(other.length) {}
+
+  template <typename T> T *as() { return reinterpret_cast<T *>(memory); }
+  void *data() { return memory; }
+  size_t size() const { return length; }
+
+private:
+  uint8_t *memory;
+  size_t length;
+};
+
+/// A batch of `tokens` rows of one sequence from position 0, every row with logits.
+struct OneSequence {
+  explicit OneSequence(uint32_t tokens);
+  NibbleBatch batch{};
+  std::vector<int32_t> ids, positions;
+  std::vector<uint32_t> starts, lengths, pages, rows;
+};
+
+/// Numbers that depend on the seed alone, roughly normal, in f32.
+std::vector<float> randomFloats(size_t count, uint32_t seed, float scale = 1);
+
+} // namespace nibble::test

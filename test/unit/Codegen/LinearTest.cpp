@@ -1,0 +1,220 @@
+//===- LinearTest.cpp - Compiled linears against double precision -----------------------------===//
+//
+// Every format by every number of tokens by odd shapes, on every target that this machine runs. The reference
+// reads the same codes, scales and quantized activations, so what is left is the rounding of f32 sums:
+// |error| <= 1e-5 sum |w| |x|.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "KernelImage.h"
+
+#include "nibble/Quantize/Dequantize.h"
+#include "nibble/Quantize/Packer.h"
+#include "nibble/Quantize/Quantizer.h"
+#include "nibble/Reference/Kernels.h"
+
+#include <gtest/gtest.h>
+
+using namespace nibble;
+using namespace nibble::test;
+
+namespace {
+
+struct Shape {
+  int64_t n, k;
+};
+
+constexpr Shape kShapes[] = {{37, 100}, {16, 64}, {50, 33}, {96, 320}};
+constexpr uint32_t kTokens[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 63, 64, 65, 130};
+
+const Format kFormats[] = {
+    {Element::F32, 0, Zero::None},      {Element::F16, 0, Zero::None},
+    {Element::BF16, 0, Zero::None},     {Element::Int8, 32, Zero::None},
+    {Element::Int8, 64, Zero::None},    {Element::Int8, 128, Zero::None},
+    {Element::Int8, 0, Zero::None},     {Element::Int4, 32, Zero::None},
+    {Element::Int4, 64, Zero::None},    {Element::Int4, 128, Zero::None},
+    {Element::Int4, 32, Zero::Minimum}, {Element::Int4, 64, Zero::Minimum},
+    {Element::Int8, 32, Zero::Minimum},
+};
+
+std::string formatText(const Format &format) {
+  static const char *elements[] = {"f32", "f16", "bf16", "int4", "int8"};
+  static const char *zeros[] = {"none", "int", "min"};
+  std::string text = std::string("<") + elements[static_cast<int>(format.element)];
+  if (!format.isFloat())
+    text += ", group = " + std::to_string(format.group) +
+            ", scale = f16, zero = " + zeros[static_cast<int>(format.zero)];
+  return text + ">";
+}
+
+std::string packedText(const Format &format, Shape shape) {
+  return "!lowbit.packed<" + std::to_string(shape.n) + "x" + std::to_string(shape.k) + ", " +
+         formatText(format) + ", panel>";
+}
+
+/// bias[0] is not the weight's where there is another: kernels must pick their own c.
+reference::RecordLayout recordLayout(const Format &format) {
+  int32_t bias = format.zero == Zero::None ? 1 << (format.bits() - 1) : 0;
+  return {bias ? std::vector<int32_t>{0, bias} : std::vector<int32_t>{0, 8}, format.zero == Zero::Minimum};
+}
+
+std::string rowsText(const Format &format, Shape shape, bool int8) {
+  std::string text = "!lowbit.rows<tokens x " + std::to_string(shape.k);
+  if (!int8)
+    return text + ", f32>";
+  reference::RecordLayout layout = recordLayout(format);
+  text +=
+      ", int8, bias = [" + std::to_string(layout.biases[0]) + ", " + std::to_string(layout.biases[1]) + "]";
+  return text + (layout.sums ? ", sums>" : ">");
+}
+
+std::string kernelText(const std::string &name, const Format &format, Shape shape, bool int8) {
+  std::string rows = rowsText(format, shape, int8), weight = packedText(format, shape);
+  std::string result = "tensor<?x" + std::to_string(shape.n) + "xf32>";
+  return "rt.kernel @" + name + "(%x: " + rows + ", %w: " + weight + ") -> " + result +
+         " attributes {family = #rt.family<linear>} {\n  %y = lowbit.linear %x, (%w) : " + rows + ", (" +
+         weight + ") -> " + result +
+         " {\n  ^bb0(%a: f32):\n    lowbit.yield %a : f32\n  }\n  rt.yield %y : " + result + "\n}\n";
+}
+
+/// f32 rows as kernels read them: padded to 64 columns with zeros.
+AlignedBytes paddedRows(const reference::Matrix &x) {
+  int64_t padded = (x.columns + 63) / 64 * 64;
+  AlignedBytes bytes(x.rows * padded * 4);
+  for (int64_t r = 0; r < x.rows; ++r)
+    for (int64_t c = 0; c < padded; ++c)
+      bytes.as<float>()[r * padded + c] = c < x.columns ? static_cast<float>(x.row(r)[c]) : 0;
+  return bytes;
+}
+
+int64_t rowStride(int64_t columns) { return (columns * 4 + 63) / 64 * 16; } // in floats
+
+class LinearTest : public testing::TestWithParam<CPUTarget> {};
+
+/// Checks one kernel for one number of tokens.
+void check(const KernelImage &image, const std::string &name, const RowBlock &weight, AlignedBytes &packed,
+           Shape shape, bool int8, uint32_t tokens) {
+  reference::Matrix x =
+      reference::Matrix::fromFloats(tokens, shape.k, randomFloats(tokens * shape.k, 7 + tokens));
+  reference::Int8Rows rows = reference::quantizeRows(x);
+  AlignedBytes input =
+      int8 ? AlignedBytes(reference::packRecords(rows, recordLayout(weight.format))) : paddedRows(x);
+  AlignedBytes output(tokens * rowStride(shape.n) * 4);
+  OneSequence sequence(tokens);
+  void *operands[] = {input.data(), packed.data(), output.data()};
+  image.run(name, sequence.batch, operands);
+
+  reference::Matrix expected = int8 ? reference::linear(rows, weight) : reference::linear(x, weight);
+  reference::Matrix magnitude =
+      int8 ? reference::linearMagnitude(rows, weight) : reference::linearMagnitude(x, weight);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t n = 0; n < shape.n; ++n)
+      ASSERT_NEAR(output.as<float>()[t * rowStride(shape.n) + n], expected.row(t)[n],
+                  1e-5 * magnitude.row(t)[n] + 1e-30)
+          << name << " tokens " << tokens << " row " << t << " channel " << n;
+}
+
+TEST_P(LinearTest, EveryFormatShapeAndNumberOfTokens) {
+  std::string module;
+  int number = 0;
+  for (const Format &format : kFormats)
+    for (Shape shape : kShapes)
+      for (bool int8 : {false, true})
+        if (!(int8 && format.isFloat()))
+          module += kernelText("k" + std::to_string(number++), format, shape, int8);
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+
+  number = 0;
+  for (const Format &format : kFormats)
+    for (Shape shape : kShapes) {
+      RowBlock values;
+      values.rows = shape.n;
+      values.columns = shape.k;
+      values.values = randomFloats(shape.n * shape.k, 1, 0.05f);
+      Result<RowBlock> weight = convertRows(values, format, 0);
+      ASSERT_TRUE(weight) << weight.error().message;
+      PanelLayout layout{shape.n, shape.k, format};
+      Result<std::vector<uint8_t>> bytes = packPanels(*weight, layout);
+      ASSERT_TRUE(bytes) << bytes.error().message;
+      AlignedBytes packed(*bytes);
+      for (bool int8 : {false, true}) {
+        if (int8 && format.isFloat())
+          continue;
+        std::string name = "k" + std::to_string(number++);
+        SCOPED_TRACE(formatSpelling(format) + (int8 ? " int8 " : " f32 ") + std::to_string(shape.n) + "x" +
+                     std::to_string(shape.k));
+        for (uint32_t tokens : kTokens)
+          check(image, name, *weight, packed, shape, int8, tokens);
+      }
+    }
+}
+
+/// silu(a0) * a1 + residual + bias, two weights of different formats.
+TEST_P(LinearTest, Epilogue) {
+  constexpr Shape shape{41, 96};
+  constexpr uint32_t tokens = 11;
+  const Format formats[] = {{Element::Int4, 32, Zero::None}, {Element::Int8, 64, Zero::None}};
+  std::string w0 = packedText(formats[0], shape), w1 = packedText(formats[1], shape);
+  std::string rows = "!lowbit.rows<tokens x 96, int8, bias = [8, 128]>";
+  KernelImage image("rt.kernel @k(%x: " + rows + ", %w: " + w0 + ", %v: " + w1 +
+                        R"(, %r: tensor<?x41xf32>, %b: tensor<41xf32>) -> tensor<?x41xf32>
+    attributes {family = #rt.family<linear>} {
+  %y = lowbit.linear %x, (%w, %v) extra(%r, %b : tensor<?x41xf32>, tensor<41xf32>) : )" +
+                        rows + ", (" + w0 + ", " + w1 + R"() -> tensor<?x41xf32> {
+  ^bb0(%a: f32, %u: f32, %res: f32, %bias: f32):
+    %one = arith.constant 1.0 : f32
+    %n = arith.negf %a : f32
+    %e = math.exp %n : f32
+    %d = arith.addf %one, %e : f32
+    %s = arith.divf %a, %d : f32
+    %m = arith.mulf %s, %u : f32
+    %t = arith.addf %m, %res : f32
+    %z = arith.addf %t, %bias : f32
+    lowbit.yield %z : f32
+  }
+  rt.yield %y : tensor<?x41xf32>
+}
+)",
+                    GetParam());
+  ASSERT_TRUE(image.valid());
+
+  RowBlock weights[2];
+  std::vector<AlignedBytes> packed;
+  for (int i = 0; i < 2; ++i) {
+    RowBlock values;
+    values.rows = shape.n;
+    values.columns = shape.k;
+    values.values = randomFloats(shape.n * shape.k, 20 + i, 0.1f);
+    weights[i] = *convertRows(values, formats[i], 0);
+    packed.emplace_back(*packPanels(weights[i], {shape.n, shape.k, formats[i]}));
+  }
+  reference::Matrix x = reference::Matrix::fromFloats(tokens, shape.k, randomFloats(tokens * shape.k, 3));
+  reference::Int8Rows quantized = reference::quantizeRows(x);
+  AlignedBytes input(reference::packRecords(quantized, {{8, 128}, false}));
+  std::vector<float> residual = randomFloats(tokens * rowStride(shape.n), 4), bias = randomFloats(48, 5);
+  AlignedBytes residualBytes({reinterpret_cast<uint8_t *>(residual.data()), residual.size() * 4});
+  AlignedBytes biasBytes({reinterpret_cast<uint8_t *>(bias.data()), bias.size() * 4});
+  AlignedBytes output(tokens * rowStride(shape.n) * 4);
+  OneSequence sequence(tokens);
+  void *operands[] = {input.data(),         packed[0].data(), packed[1].data(),
+                      residualBytes.data(), biasBytes.data(), output.data()};
+  image.run("k", sequence.batch, operands);
+
+  reference::Matrix a = reference::linear(quantized, weights[0]),
+                    u = reference::linear(quantized, weights[1]);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t n = 0; n < shape.n; ++n) {
+      double gate = reference::activate(reference::Activation::Silu, a.row(t)[n]);
+      double expected = gate * u.row(t)[n] + residual[t * rowStride(shape.n) + n] + bias[n];
+      ASSERT_NEAR(output.as<float>()[t * rowStride(shape.n) + n], expected, 2e-5 * (1 + std::abs(expected)))
+          << "row " << t << " channel " << n;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(runnableTargets()), [](const auto &info) {
+  std::string name = info.param.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+} // namespace
