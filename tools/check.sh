@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Builds everything and runs every test: lit, unit, integration, Python, and the runtime and importers once more under
+# AddressSanitizer and UndefinedBehaviorSanitizer. Ends with a count.
+#   tools/check.sh
+# Third-party models and texts are found by the environment variable NIBBLE_DATA; tests that need them are skipped without.
+case "${1:-}" in -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;; esac
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+build
+
+reports=$NIBBLE_ROOT/build/reports
+rm -rf "$reports"
+mkdir -p "$reports"
+failures=0
+
+# Runs a test program; a failure is counted, and the rest goes on.
+step() {
+  local name=$1
+  shift
+  "$@" || { failures=$((failures + 1)); printf 'FAILED: %s\n' "$name" >&2; }
+}
+
+say "Formatting"
+step clang-format bash -c "git ls-files '*.cpp' '*.h' | xargs clang-format-22 --dry-run -Werror"
+
+say "Dialects and passes (lit)"
+step lit /usr/lib/llvm-22/bin/lit -q --xunit-xml-output="$reports/lit.xml" "$NIBBLE_BUILD/test"
+
+unit_tests() { # folder, label
+  local test
+  for test in "$1"/unit/*Test; do
+    step "$(basename "$test")" "$test" --gtest_brief=1 --gtest_output="xml:$reports/$2-$(basename "$test").xml"
+  done
+}
+say "Unit tests"
+unit_tests "$NIBBLE_BUILD" unit
+
+say "Integration and Python tests"
+venv=$NIBBLE_ROOT/build/venv
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+requirements=$NIBBLE_ROOT/python/requirements-test.txt
+if ! cmp -s "$requirements" "$venv/installed.txt"; then
+  if "$venv/bin/pip" install -q --disable-pip-version-check -r "$requirements" >&2; then
+    cp "$requirements" "$venv/installed.txt"
+  else
+    echo "warning: not all of $requirements could be installed; tests that need the rest are skipped" >&2
+  fi
+fi
+NIBBLE_BIN=$NIBBLE_BUILD/bin step pytest "$venv/bin/python" -m pytest -q -rs \
+  --junitxml="$reports/pytest.xml" test/Integration python/tests
+
+say "Runtime and importers under AddressSanitizer and UndefinedBehaviorSanitizer"
+cmake --preset sanitize -DNIBBLE_COMPILER=OFF >"$NIBBLE_ROOT/build/configure.log" 2>&1 &&
+  cmake --build --preset sanitize >&2 || die "the sanitized build failed; see above"
+unit_tests "$NIBBLE_ROOT/build/sanitize" sanitize
+
+# Every runner has written a report in JUnit's format.
+python3 - "$reports" "$failures" <<'END'
+import pathlib, sys, xml.etree.ElementTree as xml
+passed = failed = skipped = 0
+for report in sorted(pathlib.Path(sys.argv[1]).glob("*.xml")):
+    for case in xml.parse(report).getroot().iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+            print(f"FAILED  {report.stem}: {case.get('classname')}.{case.get('name')}")
+        elif case.find("skipped") is not None or case.get("status") == "notrun":
+            skipped += 1
+        else:
+            passed += 1
+runners = int(sys.argv[2])
+failed = max(failed, runners)  # a runner that crashed wrote no report
+print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+sys.exit(failed > 0 or passed == 0)
+END
