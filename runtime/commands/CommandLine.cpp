@@ -66,10 +66,12 @@ int nibble::runCommandLine(int argc, char **argv) {
   app.require_subcommand(1);
   app.footer("Each verb has --help.");
   addGenerateVerb(app, choice);
+  addChatVerb(app, choice);
   addLogitsVerb(app, choice);
   addInfoVerb(app, choice);
   addVerifyVerb(app, choice);
   addEvalVerb(app, choice);
+  addBenchVerb(app, choice);
   addTokenVerbs(app, choice);
   addTemplateVerb(app, choice);
   try {

@@ -42,7 +42,7 @@ struct Engine::State {
   AnonymousMemory arena, workerMemory;
   WorkerPool pool;
   std::unique_ptr<StepWalker> walker;
-  const float *logits = nullptr; // [R, vocabulary]
+  float *logits = nullptr; // [R, vocabulary]
   BatchArrays arrays;
   std::vector<Sequence> sequences; // [slot]
   std::vector<uint32_t> freeSlots;
@@ -226,7 +226,7 @@ NibbleBatch Engine::State::buildBatch(std::span<const StepInput> inputs) {
   return batch;
 }
 
-Result<std::span<const float>> Engine::step(std::span<const StepInput> inputs) {
+Result<std::span<float>> Engine::step(std::span<const StepInput> inputs) {
   NIBBLE_CHECK(state->check(inputs));
   NibbleBatch batch = state->buildBatch(inputs);
   state->walker->run(batch);

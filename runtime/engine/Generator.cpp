@@ -60,6 +60,7 @@ struct Generator::State {
   const Tokenizer *tokenizer;
   std::vector<std::unique_ptr<Request>> requests;
   GenerationStatistics statistics;
+  Sampler sampler;
 
   // Of the step that is being built; kept to spare the allocations.
   std::vector<StepInput> inputs;
@@ -67,12 +68,12 @@ struct Generator::State {
 
   void admit();
   void build();
-  void accept(Request &request, std::span<const float> logits);
+  Result<void> accept(Request &request, std::span<float> logits);
   void finish(Request &request, FinishReason reason);
 };
 
 Generator::Generator(Engine &engine, const Tokenizer *tokenizer)
-    : state(std::make_unique<State>(engine, tokenizer)) {}
+    : state(new State{engine, tokenizer, {}, {}, {}, {}, {}}) {}
 
 Generator::~Generator() { cancel(); }
 
@@ -103,6 +104,7 @@ Result<uint32_t> Generator::submit(GenerationRequest input) {
     if (token < 0 || token >= vocabulary)
       return failure("token id " + std::to_string(token) + " of the prompt is not in the vocabulary of " +
                      std::to_string(vocabulary));
+  NIBBLE_CHECK(validate(input.sampling, static_cast<size_t>(vocabulary)));
   if (!state->tokenizer && !input.stopStrings.empty())
     return failure("stop strings need a tokenizer, which this artifact lacks; use stop ids");
 
@@ -196,7 +198,7 @@ Result<bool> Generator::step() {
     (request.isDecoding() ? decodeRows : promptRows) += count;
     request.stored += count;
     if (input.logits > 0)
-      state->accept(request, logits.subspan(row++ * vocabulary, vocabulary));
+      NIBBLE_CHECK(state->accept(request, logits.subspan(row++ * vocabulary, vocabulary)));
   }
   GenerationStatistics &statistics = state->statistics;
   ++statistics.steps;
@@ -206,22 +208,26 @@ Result<bool> Generator::step() {
   return true;
 }
 
-void Generator::State::accept(Request &request, std::span<const float> logits) {
-  auto token = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+Result<void> Generator::State::accept(Request &request, std::span<float> logits) {
   GenerationResult &result = request.result;
+  SamplingStep position = {
+      .prompt = request.input.prompt, .generated = result.tokens, .token = result.tokens.size()};
+  NIBBLE_TRY(SampledToken sampled, sampler.sample(logits, request.input.sampling, position));
+  int32_t token = sampled.token;
   if (result.tokens.empty())
     result.secondsToFirst = secondsSince(request.begin);
   result.tokens.push_back(token);
   const std::vector<int32_t> &stops = request.input.stopTokens;
-  if (std::find(stops.begin(), stops.end(), token) != stops.end())
-    return finish(request, FinishReason::Stop);
-  if (request.detokenizer) {
+  bool stop = std::find(stops.begin(), stops.end(), token) != stops.end();
+  if (!stop && request.detokenizer) {
     request.emit(request.filter.push(request.detokenizer->push(token)));
-    if (request.filter.isStopped())
-      return finish(request, FinishReason::Stop);
+    stop = request.filter.isStopped();
   }
-  if (result.promptTokens + result.tokens.size() >= request.mostPositions)
+  if (stop)
+    finish(request, FinishReason::Stop);
+  else if (result.promptTokens + result.tokens.size() >= request.mostPositions)
     finish(request, FinishReason::Length);
+  return {};
 }
 
 void Generator::State::finish(Request &request, FinishReason reason) {

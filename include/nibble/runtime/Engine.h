@@ -92,9 +92,10 @@ public:
   uint32_t freeSequences() const;
 
   /// Runs one step. Gives [R, vocabulary] f32, valid until the next step: for each input in order, its rows
-  /// with logits. Where it fails (a budget, the context or the pages do not suffice, a token id is out of
-  /// range) nothing has changed. Every sequence appears at most once. Not thread-safe.
-  Result<std::span<const float>> step(std::span<const StepInput> inputs);
+  /// with logits; the caller may use them up. Where it fails (a budget, the context or the pages do not
+  /// suffice, a token id is out of range) nothing has changed. Every sequence appears at most once. Not
+  /// thread-safe.
+  Result<std::span<float>> step(std::span<const StepInput> inputs);
 
   /// Per dispatch, in order of the schedule; empty unless profiling.
   std::vector<DispatchTime> profile() const;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "nibble/runtime/Engine.h"
+#include "nibble/runtime/Sampler.h"
 #include "nibble/runtime/Tokenizer.h"
 #include <functional>
 #include <string>
@@ -17,6 +18,7 @@ namespace nibble {
 struct GenerationRequest {
   std::vector<int32_t> prompt; // not empty
   uint32_t maxTokens = 0;      // 0: as many as the context holds
+  SamplingOptions sampling;
   std::vector<int32_t> stopTokens;
   std::vector<std::string> stopStrings;
   /// The text goes on from the prompt's last character (else it is decoded as a text of its own, as an answer
@@ -56,7 +58,7 @@ public:
   ~Generator();
 
   /// Queues a request and gives its index. Refused, never cut: a prompt, or a prompt with the tokens asked
-  /// for, that the context cannot hold.
+  /// for, that the context cannot hold; sampling options out of range.
   Result<uint32_t> submit(GenerationRequest request);
   /// Runs one step; false once every request is finished.
   Result<bool> step();

@@ -36,11 +36,11 @@ struct ModelInfo {
   std::vector<int32_t> eosTokens;
 };
 
-/// generation_config's values; what it leaves out has the values here, which are transformers' own.
+/// generation_config's values; what it leaves out has the values here: the model's own distribution.
 struct GenerationDefaults {
   bool sample = false; // do_sample
   float temperature = 1;
-  uint32_t topK = 50;
+  uint32_t topK = 0; // all
   float topP = 1, minP = 0, repetitionPenalty = 1;
 };
 
