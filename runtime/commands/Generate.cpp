@@ -155,6 +155,7 @@ static Result<int> runGenerate(const std::string &path, const GenerateFlags &fla
     request.maxTokens =
         flags.count ? flags.count : static_cast<uint32_t>(std::min<size_t>(kDefaultCount, room));
     request.sampling = sampling;
+    request.sampling.seed += i; // equal prompts get different texts
     if (!flags.ignoreEos)
       request.stopTokens = manifest.model.eosTokens;
     request.stopStrings = flags.stops;
