@@ -24,7 +24,8 @@ void nibble::addSamplingFlags(CLI::App &verb, SamplingFlags &flags) {
       ->check(CLI::Range(-2.0, 2.0));
   verb.add_option("--frequency-penalty", flags.frequencyPenalty, "The same, as often as they were generated")
       ->check(CLI::Range(-2.0, 2.0));
-  verb.add_option("--seed", flags.seed, "The same seed gives the same text (the next prompt has the next seed)");
+  verb.add_option("--seed", flags.seed,
+                  "The same seed gives the same text (the next prompt has the next seed)");
   verb.add_flag("--greedy", flags.greedy, "Always take the most probable token (--temperature 0)");
 }
 

@@ -1,0 +1,341 @@
+//===- GeneratorTest.cpp - Scheduling, stopping and streaming on the toy model --------------------------===//
+
+#include "nibble/runtime/Generator.h"
+#include "ToyModel.h"
+#include "nibble/Import/Tokenizer.h"
+#include "runtime/engine/TextStream.h"
+#include <algorithm>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+using namespace nibble;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace {
+
+//===- Stop strings
+//---------------------------------------------------------------------------------------===//
+
+/// What comes out of a filter when `text` goes in by parts of `size` bytes.
+std::vector<std::string> filtered(std::vector<std::string> stops, std::string_view text, size_t size,
+                                  bool &stopped) {
+  StopStringFilter filter(std::move(stops));
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < text.size(); i += size)
+    parts.push_back(filter.push(text.substr(i, size)));
+  stopped = filter.isStopped();
+  parts.push_back(filter.finish());
+  return parts;
+}
+
+std::string joined(const std::vector<std::string> &parts) {
+  std::string text;
+  for (const std::string &part : parts)
+    text += part;
+  return text;
+}
+
+TEST(StopStringFilterTest, CutsAtTheFirstStopStringHoweverTheTextArrives) {
+  for (size_t size : {1u, 2u, 3u, 5u, 100u}) {
+    bool stopped = false;
+    EXPECT_EQ(joined(filtered({"END"}, "The EN of the ENDING", size, stopped)), "The EN of the ");
+    EXPECT_TRUE(stopped);
+    EXPECT_EQ(joined(filtered({"END", "of"}, "The EN of the END", size, stopped)), "The EN ");
+    EXPECT_TRUE(stopped);
+    EXPECT_EQ(joined(filtered({"END"}, "nothing E EN", size, stopped)), "nothing E EN");
+    EXPECT_FALSE(stopped);
+    EXPECT_EQ(joined(filtered({"aab"}, "aaab", size, stopped)), "a");
+    EXPECT_TRUE(stopped);
+    EXPECT_EQ(joined(filtered({"", "x"}, "abc", size, stopped)), "abc");
+    EXPECT_FALSE(stopped);
+  }
+}
+
+TEST(StopStringFilterTest, HoldsBackOnlyWhatMayBeginAStopString) {
+  bool stopped = false;
+  EXPECT_THAT(filtered({"END"}, "aENb", 1, stopped), ElementsAre("a", "", "", "ENb", ""));
+  EXPECT_THAT(filtered({"END"}, "aE", 1, stopped), ElementsAre("a", "", "E"));
+}
+
+//===- Generator
+//------------------------------------------------------------------------------------------===//
+
+/// 64 tokens: 0 unknown, 1 start and 2 end (special), then one for each of 61 characters.
+std::string toyCharacters() { return "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?'-:;"; }
+
+std::string toyTokenizer() {
+  TokenizerSpec spec;
+  spec.source = "test";
+  auto add = [&](const std::string &text, bool special) {
+    TokenizerSpec::Token token;
+    token.spelling = text;
+    token.inModel = true;
+    token.special = special;
+    spec.tokens.push_back(token);
+  };
+  add("<unk>", true);
+  add("<s>", true);
+  add("</s>", true);
+  for (char c : toyCharacters())
+    add(std::string(1, c), false);
+  spec.prefix = {1};
+  spec.bos = 1;
+  spec.eos = 2;
+  spec.unk = 0;
+  auto bytes = serializeTokenizer(spec);
+  if (!bytes)
+    ADD_FAILURE() << bytes.error().message;
+  return std::string(reinterpret_cast<const char *>(bytes->data()), bytes->size());
+}
+
+/// What greedy decoding must give: the argmax, lowest id first, of the plain loops' logits.
+std::vector<int32_t> greedy(std::vector<int32_t> tokens, size_t count,
+                            const std::vector<int32_t> &stops = {}) {
+  std::vector<int32_t> result;
+  while (result.size() < count) {
+    auto logits = toy::expectedLogits(tokens).back();
+    auto token = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    result.push_back(token);
+    tokens.push_back(token);
+    if (std::find(stops.begin(), stops.end(), token) != stops.end())
+      break;
+  }
+  return result;
+}
+
+class GeneratorTest : public testing::Test {
+protected:
+  static void SetUpTestSuite() {
+    auto written = toy::write(toy::temporaryPath("generator"), "", {{"tokenizer", toyTokenizer()}});
+    ASSERT_TRUE(written) << written.error().message;
+    auto opened = Artifact::open(toy::temporaryPath("generator"));
+    ASSERT_TRUE(opened) << opened.error().message;
+    artifact = new Artifact(std::move(*opened));
+    auto parsed = Tokenizer::open(artifact->segment("tokenizer"));
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    tokenizer = new Tokenizer(std::move(*parsed));
+  }
+  static void TearDownTestSuite() {
+    delete tokenizer;
+    delete artifact;
+    tokenizer = nullptr;
+    artifact = nullptr;
+  }
+
+  static Engine make(uint32_t tokenBudget, uint32_t sequences, uint32_t pages = 0) {
+    EngineOptions options;
+    options.threads = 2;
+    options.tokenBudget = tokenBudget;
+    options.sequences = options.rowBudget = sequences;
+    options.pages = pages;
+    auto engine = Engine::create(*artifact, options);
+    if (!engine)
+      ADD_FAILURE() << engine.error().message;
+    return std::move(*engine);
+  }
+
+  static GenerationRequest request(std::vector<int32_t> prompt, uint32_t count) {
+    GenerationRequest result;
+    result.prompt = std::move(prompt);
+    result.maxTokens = count;
+    result.sampling.temperature = 0;
+    return result;
+  }
+
+  static void runAll(Generator &generator) {
+    while (true) {
+      auto more = generator.step();
+      ASSERT_TRUE(more) << more.error().message;
+      if (!*more)
+        return;
+    }
+  }
+
+  static Artifact *artifact;
+  static Tokenizer *tokenizer;
+};
+Artifact *GeneratorTest::artifact = nullptr;
+Tokenizer *GeneratorTest::tokenizer = nullptr;
+
+TEST_F(GeneratorTest, ManyPromptsGiveWhatEachGivesAlone) {
+  // Budgets from too small for one prompt to large enough for all, fewer sequences than requests, few pages.
+  struct Case {
+    uint32_t tokens, sequences, pages;
+  };
+  for (Case c : {Case{512, 8, 0}, Case{9, 8, 0}, Case{1, 3, 0}, Case{40, 2, 0}, Case{64, 8, 6}}) {
+    Engine engine = make(c.tokens, c.sequences, c.pages);
+    uint32_t freePages = engine.freePages();
+    Generator generator(engine, nullptr);
+    std::vector<std::vector<int32_t>> prompts;
+    for (uint32_t i = 0; i < 7; ++i) {
+      prompts.push_back(toy::tokens(3 + i * 9, i));
+      ASSERT_TRUE(generator.submit(request(prompts.back(), 5 + i)));
+    }
+    runAll(generator);
+    uint64_t promptTokens = 0;
+    for (uint32_t i = 0; i < 7; ++i) {
+      EXPECT_EQ(generator.result(i).tokens, greedy(prompts[i], 5 + i))
+          << "prompt " << i << ", budget " << c.tokens;
+      EXPECT_EQ(generator.result(i).reason, FinishReason::Length);
+      promptTokens += prompts[i].size();
+    }
+    EXPECT_EQ(generator.statistics().promptTokens, promptTokens);
+    EXPECT_EQ(generator.statistics().decodedTokens,
+              4u + 5 + 6 + 7 + 8 + 9 + 10); // the first token comes with the prompt
+    EXPECT_EQ(engine.freePages(), freePages);
+    EXPECT_EQ(engine.freeSequences(), c.sequences);
+  }
+}
+
+TEST_F(GeneratorTest, DecodingRowsComeBeforePrompts) {
+  Engine engine = make(8, 4);
+  Generator generator(engine, nullptr);
+  ASSERT_TRUE(generator.submit(request(toy::tokens(4, 1), 30)));
+  ASSERT_TRUE(*generator.step());
+  ASSERT_TRUE(generator.submit(request(toy::tokens(70, 2), 3)));
+  // 70 tokens at 7 a step, while the first request gets a token in every step.
+  for (size_t step = 1; step <= 10; ++step) {
+    ASSERT_TRUE(*generator.step());
+    EXPECT_EQ(generator.result(0).tokens.size(), 1 + step);
+    EXPECT_EQ(generator.result(1).tokens.size(), step == 10 ? 1u : 0u);
+  }
+}
+
+TEST_F(GeneratorTest, StopsAtAnyEndTokenAndCountsIt) {
+  Engine engine = make(64, 2);
+  std::vector<int32_t> prompt = toy::tokens(10, 3), free = greedy(prompt, 12);
+  Generator generator(engine, nullptr);
+  GenerationRequest stopping = request(prompt, 12);
+  stopping.stopTokens = {free[0] == 50 ? 51 : 50, free[4]};
+  ASSERT_TRUE(generator.submit(stopping));
+  runAll(generator);
+  EXPECT_EQ(generator.result(0).tokens, greedy(prompt, 12, stopping.stopTokens));
+  EXPECT_EQ(generator.result(0).reason, FinishReason::Stop);
+}
+
+TEST_F(GeneratorTest, StreamsTextAndEndsAtStopStrings) {
+  Engine engine = make(64, 2);
+  std::vector<int32_t> prompt = *tokenizer->encode("hello");
+  ASSERT_THAT(prompt, ElementsAre(1, 10, 7, 14, 14, 17));
+  // Greedy text of the toy model repeats itself: sample instead, once without text to learn the tokens.
+  auto sampled = [&] {
+    GenerationRequest result = request(prompt, 40);
+    result.sampling.temperature = 30;
+    result.sampling.seed = 4;
+    return result;
+  };
+  Generator silent(engine, nullptr);
+  ASSERT_TRUE(silent.submit(sampled()));
+  runAll(silent);
+  std::string text;
+  for (int32_t token : silent.result(0).tokens)
+    text += token < 3 ? std::string() : toyCharacters().substr(static_cast<size_t>(token) - 3, 1);
+  ASSERT_GT(text.size(), 8u);
+
+  std::string heard;
+  GenerationRequest plain = sampled();
+  plain.onText = [&](std::string_view part) { heard += part; };
+  Generator generator(engine, tokenizer);
+  ASSERT_TRUE(generator.submit(plain));
+  runAll(generator);
+  EXPECT_EQ(generator.result(0).text, text);
+  EXPECT_EQ(heard, text);
+
+  std::string stop = text.substr(4, 3);
+  GenerationRequest stopping = sampled();
+  stopping.stopStrings = {stop};
+  heard.clear();
+  stopping.onText = plain.onText;
+  ASSERT_TRUE(generator.submit(stopping));
+  runAll(generator);
+  EXPECT_EQ(generator.result(1).text, text.substr(0, text.find(stop)));
+  EXPECT_EQ(heard, generator.result(1).text);
+  EXPECT_EQ(generator.result(1).reason, FinishReason::Stop);
+  EXPECT_LT(generator.result(1).tokens.size(), 40u);
+}
+
+TEST_F(GeneratorTest, RefusesInsteadOfCutting) {
+  Engine engine = make(64, 2);
+  Generator generator(engine, nullptr);
+  auto expectRefused = [&](GenerationRequest refused, const char *message) {
+    auto submitted = generator.submit(std::move(refused));
+    ASSERT_FALSE(submitted) << message;
+    EXPECT_THAT(submitted.error().message, HasSubstr(message));
+  };
+  expectRefused(request({}, 1), "the prompt is empty");
+  expectRefused(request(toy::tokens(128, 1), 0), "the context of 128 leaves no room");
+  expectRefused(request(toy::tokens(100, 1), 29), "the context holds 128");
+  expectRefused(request({64}, 1), "token id 64");
+  GenerationRequest bad = request({1}, 1);
+  bad.sampling.topP = 2;
+  expectRefused(bad, "top_p");
+  bad = request({1}, 1);
+  bad.stopStrings = {"x"};
+  expectRefused(bad, "need a tokenizer");
+  ASSERT_TRUE(generator.submit(request(toy::tokens(100, 1), 28)));
+  runAll(generator);
+  EXPECT_EQ(generator.result(0).tokens.size(), 28u);
+  EXPECT_EQ(*generator.step(), false);
+}
+
+TEST_F(GeneratorTest, SeedsDecideAloneAndInCompany) {
+  auto sampled = [&](uint32_t company, uint64_t seed) {
+    Engine engine = make(16, 8);
+    Generator generator(engine, nullptr);
+    for (uint32_t i = 0; i < company; ++i) {
+      GenerationRequest other = request(toy::tokens(5 + 7 * i, 20 + i), 9);
+      other.sampling.temperature = 30;
+      EXPECT_TRUE(generator.submit(other));
+    }
+    GenerationRequest mine = request(toy::tokens(12, 9), 20);
+    mine.sampling.temperature = 30; // the toy's logits are far apart
+    mine.sampling.seed = seed;
+    uint32_t index = *generator.submit(mine);
+    runAll(generator);
+    return generator.result(index).tokens;
+  };
+  EXPECT_EQ(sampled(0, 1), sampled(4, 1));
+  EXPECT_NE(sampled(0, 1), sampled(0, 2));
+}
+
+TEST_F(GeneratorTest, KeptSequencesGoOnWhereTheyWere) {
+  Engine engine = make(64, 2);
+  SequenceId sequence = *engine.createSequence();
+  std::vector<int32_t> prompt = toy::tokens(20, 5);
+  {
+    Generator generator(engine, nullptr);
+    GenerationRequest first = request(prompt, 6);
+    first.sequence = sequence;
+    ASSERT_TRUE(generator.submit(first));
+    runAll(generator);
+    prompt.insert(prompt.end(), generator.result(0).tokens.begin(), generator.result(0).tokens.end());
+  }
+  EXPECT_EQ(engine.length(sequence), 25u); // the last token was not fed
+  prompt.push_back(7);
+  prompt.push_back(8);
+  Generator generator(engine, nullptr);
+  GenerationRequest second = request(prompt, 6);
+  second.sequence = sequence;
+  ASSERT_TRUE(generator.submit(second));
+  runAll(generator);
+  EXPECT_EQ(generator.result(0).tokens, greedy(prompt, 6));
+  EXPECT_EQ(generator.statistics().promptTokens, 3u);
+}
+
+TEST_F(GeneratorTest, CancelEndsEverythingAndFreesIt) {
+  Engine engine = make(64, 2);
+  uint32_t pages = engine.freePages();
+  Generator generator(engine, nullptr);
+  for (uint32_t i = 0; i < 4; ++i)
+    ASSERT_TRUE(generator.submit(request(toy::tokens(10, i), 50)));
+  ASSERT_TRUE(*generator.step());
+  generator.cancel();
+  EXPECT_EQ(engine.freePages(), pages);
+  for (uint32_t i = 0; i < 4; ++i)
+    EXPECT_EQ(generator.result(i).reason, FinishReason::Cancelled);
+  EXPECT_EQ(generator.result(0).tokens.size(), 1u);
+  EXPECT_EQ(*generator.step(), false);
+}
+
+} // namespace
