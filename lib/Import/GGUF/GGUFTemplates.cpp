@@ -35,15 +35,15 @@ Result<std::string> nibble::readGGUFTokenizerKeys(const GGUFFile &file, ModelCon
     NIBBLE_TRY(tokens, file.strings("tokenizer.ggml.tokens"));
   }
   struct SpecialToken {
-    const char *key;  // of the file
-    const char *name; // in templates; null: they do not read it
-    bool stops;       // generation ends there
+    const char *key;       // of the file
+    std::string_view name; // in templates; empty: they do not read it
+    bool stops;            // generation ends there
   };
   static constexpr SpecialToken special[] = {
       {"tokenizer.ggml.bos_token_id", "bos_token", false},
       {"tokenizer.ggml.eos_token_id", "eos_token", true},
-      {"tokenizer.ggml.eot_token_id", nullptr, true},
-      {"tokenizer.ggml.eom_token_id", nullptr, true},
+      {"tokenizer.ggml.eot_token_id", "", true},
+      {"tokenizer.ggml.eom_token_id", "", true},
       {"tokenizer.ggml.unknown_token_id", "unk_token", false},
       {"tokenizer.ggml.padding_token_id", "pad_token", false},
   };
@@ -55,9 +55,9 @@ Result<std::string> nibble::readGGUFTokenizerKeys(const GGUFFile &file, ModelCon
       continue; // writers put -1 or 2^32 - 1 for none
     if (token.stops)
       config.stopTokens.push_back(id);
-    if (token.name && uint64_t(id) < tokens.size())
-      segment[token.name] = tokens[id];
-    if (token.name == std::string_view("bos_token"))
+    if (!token.name.empty() && uint64_t(id) < tokens.size())
+      segment[std::string(token.name)] = tokens[id];
+    if (token.name == "bos_token")
       config.bosToken = id;
   }
   std::ranges::sort(config.stopTokens);
