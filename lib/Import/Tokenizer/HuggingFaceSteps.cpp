@@ -195,7 +195,9 @@ Result<void> Builder::preTokenizer(const JSON &json, int depth) {
     return splitAt(punctuation, argument);
   }
   if (type == "Whitespace")
-    return splitAt("\\w+|[^\\w\\s]+", argumentOf(SplitBehaviour::Removed) | invertSplit);
+    // Its own expression is of a dialect in which joiners belong to words.
+    return splitAt("[\\w\\x{200C}\\x{200D}]+|[^\\w\\x{200C}\\x{200D}\\s]+",
+                   argumentOf(SplitBehaviour::Removed) | invertSplit);
   if (type == "WhitespaceSplit")
     return splitAt("\\s", argumentOf(SplitBehaviour::Removed));
   if (type == "BertPreTokenizer") {

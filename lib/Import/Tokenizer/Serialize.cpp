@@ -126,7 +126,9 @@ std::string Writer::outputOf(const TokenizerSpec::Token &token, uint8_t &flags) 
       }
       break;
     case TokenDecoderStep::Kind::ByteLevel:
-      if (auto bytes = byteLevelBytes(text))
+      // An added token was found in the text as it is spelled; `tokenizers` takes "ü" for the byte 0xFC even
+      // so.
+      if (auto bytes = byteLevelBytes(text); bytes && token.inModel)
         text = *std::move(bytes);
       break;
     }

@@ -1,7 +1,7 @@
 //===- TokenizerCheck.cpp - A tokenizer at the command line, for tests
 //------------------------------------===//
 //
-// TokenizerCheck SOURCE encode|encode-plain|decode|decode-all|stream|names < LINES
+// nibble-tokenizer-check SOURCE encode|encode-plain|decode|decode-all|stream|names < LINES
 // SOURCE is a Hugging Face folder, a GGUF file, or a segment that `compile OUT` wrote. Each line of the input
 // is JSON: a text, or a list of ids; each line of the output is the JSON of the result.
 //
@@ -74,8 +74,8 @@ static Result<void> run(const std::string &source, const std::string &verb, cons
 
 int main(int argc, char **argv) {
   if (argc != 3 && argc != 4) {
-    std::cerr
-        << "usage: TokenizerCheck SOURCE encode|encode-plain|decode|decode-all|stream|names|compile [OUT]\n";
+    std::cerr << "usage: nibble-tokenizer-check SOURCE "
+                 "encode|encode-plain|decode|decode-all|stream|names|compile [OUT]\n";
     return 2;
   }
   auto status = run(argv[1], argv[2], argc == 4 ? argv[3] : "/dev/null");
