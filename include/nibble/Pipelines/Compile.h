@@ -1,4 +1,5 @@
-//===- Compile.h - From a checkpoint to an artifact, or to any phase between --------------------*- C++ -*-===//
+//===- Compile.h - From a checkpoint to an artifact, or to any phase between --------------------*- C++
+//-*-===//
 //
 // What nibble-compile does, as a function of a struct.
 //
@@ -23,7 +24,7 @@ struct CompileOptions {
   Phase to = Phase::Link;
   std::string checkpoint; // with `from`: where the weights and the tokenizer are
   std::string precision, head, embedding, activations;
-  std::string plan, writePlan;                    // files
+  std::string plan, writePlan;                   // files
   std::vector<std::string> targets = {"native"}; // of CPUs
   std::string tuneFor;
   std::optional<int64_t> context; // positions of a sequence at run time, unless a run says otherwise
@@ -34,8 +35,8 @@ struct CompileOptions {
   std::string program; // this program's path
 };
 
-/// Compiles. The report goes to standard output, all else to standard error; nothing is left behind on an error. Gives the
-/// exit code: 0 done, 1 a clear error, 2 wrong usage.
+/// Compiles. The report goes to standard output, all else to standard error; nothing is left behind on an
+/// error. Gives the exit code: 0 done, 1 a clear error, 2 wrong usage.
 int compile(const CompileOptions &options);
 
 /// Reads the command line, then compiles.

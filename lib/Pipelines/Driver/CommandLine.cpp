@@ -1,4 +1,5 @@
-//===- CommandLine.cpp - Options of nibble-compile --------------------------------------------------------===//
+//===- CommandLine.cpp - Options of nibble-compile
+//--------------------------------------------------------===//
 #include "nibble/Pipelines/Compile.h"
 
 #include <CLI/CLI.hpp>
@@ -38,37 +39,46 @@ int nibble::compileMain(int argc, char **argv) {
   options.program = argc > 0 ? argv[0] : "";
   std::string to = "link", from, report = "table";
 
-  CLI::App app("Compiles a checkpoint of a language model (a Hugging Face folder, or a GGUF file) into one file that runs.",
+  CLI::App app("Compiles a checkpoint of a language model (a Hugging Face folder, or a GGUF file) into one "
+               "file that runs.",
                "nibble-compile");
   app.set_version_flag("--version", "nibble " NIBBLE_VERSION);
   app.footer(kExamples);
-  app.add_option("CHECKPOINT", options.input, "Folder or .gguf file; a module with --compile-from (-: standard input)")
+  app.add_option("CHECKPOINT", options.input,
+                 "Folder or .gguf file; a module with --compile-from (-: standard input)")
       ->required();
-  app.add_option("-o,--output", options.output, "The file to write; - is standard output (for phases before link)");
+  app.add_option("-o,--output", options.output,
+                 "The file to write; - is standard output (for phases before link)");
   app.add_option("--precision", options.precision,
                  "FORMAT of weights; the default is keep for a quantized checkpoint, else int4");
   app.add_option("--head", options.head, "FORMAT of the head; int8 with a quantized precision unless said");
   app.add_option("--embedding", options.embedding, "FORMAT of the embedding table; likewise");
   app.add_option("--activations", options.activations, "int8 or f32; int8 with integer weights unless said");
-  app.add_option("--plan", options.plan, "Precision plan (JSON): overrides the above for the tensors that it names");
+  app.add_option("--plan", options.plan,
+                 "Precision plan (JSON): overrides the above for the tensors that it names");
   app.add_option("--write-plan", options.writePlan, "Writes the precision plan to this file");
-  app.add_option("--target", options.targets, "CPUs to generate code for: cpu:native, cpu:x86-64-v3, cpu:avx512-vnni, ...")
+  app.add_option("--target", options.targets,
+                 "CPUs to generate code for: cpu:native, cpu:x86-64-v3, cpu:avx512-vnni, ...")
       ->delimiter(',')
-      ->each([](const std::string &) {})
       ->transform(CLI::Validator(checkTarget, "TARGET"));
-  app.add_option("--tune-for", options.tuneFor, "CPU whose timing the code is scheduled for, as LLVM names it");
+  app.add_option("--tune-for", options.tuneFor,
+                 "CPU whose timing the code is scheduled for, as LLVM names it");
   app.add_option("--context", options.context,
                  "Positions of a sequence at run time unless a run says otherwise; at most the model's")
       ->check(CLI::PositiveNumber);
   app.add_option("--compile-to", to, "The PHASE to stop after")->check(CLI::Validator(checkPhase, "PHASE"));
   app.add_option("--compile-from", from, "CHECKPOINT is a module that this PHASE ended with")
       ->check(CLI::Validator(checkPhase, "PHASE"));
-  app.add_option("--checkpoint", options.checkpoint, "With --compile-from: the checkpoint that has the weights");
-  app.add_option("--threads", options.threads, "Threads to use; all cores unless said")->check(CLI::Range(1u, 1024u));
+  app.add_option("--checkpoint", options.checkpoint,
+                 "With --compile-from: the checkpoint that has the weights");
+  app.add_option("--threads", options.threads, "Threads to use; all cores unless said")
+      ->check(CLI::Range(1u, 1024u));
   app.add_option("--report", report, "What to print at the end: table, json or none")
       ->check(CLI::IsMember({"table", "json", "none"}));
-  app.add_option("--runtime", options.runtime, "The runtime to put in front; nibble-run beside this program unless said");
-  app.add_flag("!--no-tokenizer", options.tokenizer, "Leaves the tokenizer out: the artifact takes and gives token ids");
+  app.add_option("--runtime", options.runtime,
+                 "The runtime to put in front; nibble-run beside this program unless said");
+  app.add_flag("!--no-tokenizer", options.tokenizer,
+               "Leaves the tokenizer out: the artifact takes and gives token ids");
 
   try {
     app.parse(argc, argv);
@@ -78,6 +88,8 @@ int nibble::compileMain(int argc, char **argv) {
   options.to = *parsePhase(to);
   if (!from.empty())
     options.from = *parsePhase(from);
-  options.report = report == "json" ? ReportKind::Json : report == "none" ? ReportKind::None : ReportKind::Table;
+  options.report = report == "json"   ? ReportKind::Json
+                   : report == "none" ? ReportKind::None
+                                      : ReportKind::Table;
   return compile(options);
 }

@@ -1,4 +1,5 @@
-//===- Diagnostics.cpp - MLIR's diagnostics as error values -----------------------------------------------===//
+//===- Diagnostics.cpp - MLIR's diagnostics as error values
+//-----------------------------------------------===//
 #include "lib/Pipelines/Driver/Diagnostics.h"
 
 #include "mlir/IR/Location.h"

@@ -1,4 +1,5 @@
-//===- Diagnostics.h - MLIR's diagnostics as error values ---------------------------------------*- C++ -*-===//
+//===- Diagnostics.h - MLIR's diagnostics as error values ---------------------------------------*- C++
+//-*-===//
 //
 // Passes report to the context; the driver speaks in Results.
 //
@@ -16,7 +17,8 @@ class DiagnosticCollector {
 public:
   explicit DiagnosticCollector(mlir::MLIRContext &context);
 
-  /// The errors since the last call, one a line, where they are known with their place; `fallback` if there were none.
+  /// The errors since the last call, one a line, where they are known with their place; `fallback` if there
+  /// were none.
   tl::unexpected<Error> take(const std::string &fallback);
 
 private:

@@ -1,4 +1,5 @@
-//===- ManifestJson.cpp - The manifest's sections out of the IR -------------------------------------------===//
+//===- ManifestJson.cpp - The manifest's sections out of the IR
+//-------------------------------------------===//
 #include "lib/Pipelines/Driver/ManifestJson.h"
 
 #include "nibble/Import/ModelBuilder.h"
@@ -145,8 +146,8 @@ private:
 
 } // namespace
 
-Result<Json> nibble::variantJson(rt::ProgramOp program, const WeightSegment &weights, const CompiledImage &image,
-                                 uint32_t codeSegment) {
+Result<Json> nibble::variantJson(rt::ProgramOp program, const WeightSegment &weights,
+                                 const CompiledImage &image, uint32_t codeSegment) {
   Json kernels = Json::array();
   for (const CompiledKernel &kernel : image.kernels) {
     Json entry = {{"name", kernel.name},   {"family", kernel.family},   {"entry", kernel.entry},

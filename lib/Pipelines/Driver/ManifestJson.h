@@ -1,4 +1,5 @@
-//===- ManifestJson.h - The manifest's sections out of the IR -----------------------------------*- C++ -*-===//
+//===- ManifestJson.h - The manifest's sections out of the IR -----------------------------------*- C++
+//-*-===//
 //
 // ArtifactFormat.h has the keys.
 //
@@ -20,7 +21,7 @@ Result<nlohmann::json> modelJson(mlir::ModuleOp module, std::optional<int64_t> c
 nlohmann::json tensorsJson(const WeightSegment &segment, const PrecisionPlan &plan);
 
 /// One of "variants".
-Result<nlohmann::json> variantJson(rt::ProgramOp program, const WeightSegment &weights, const CompiledImage &image,
-                                   uint32_t codeSegment);
+Result<nlohmann::json> variantJson(rt::ProgramOp program, const WeightSegment &weights,
+                                   const CompiledImage &image, uint32_t codeSegment);
 
 } // namespace nibble

@@ -1,4 +1,5 @@
-//===- Progress.h - What the compiler is doing, on standard error -------------------------------*- C++ -*-===//
+//===- Progress.h - What the compiler is doing, on standard error -------------------------------*- C++
+//-*-===//
 //
 // One line a stage with its time; on a terminal, a line that is redrawn with an estimate of what is left.
 //

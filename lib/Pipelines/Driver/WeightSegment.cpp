@@ -1,4 +1,5 @@
-//===- WeightSegment.cpp - Where each weight lies, and how it gets there ----------------------------------===//
+//===- WeightSegment.cpp - Where each weight lies, and how it gets there
+//----------------------------------===//
 #include "lib/Pipelines/Driver/WeightSegment.h"
 
 #include "nibble/Quantize/FormatAttribute.h"
@@ -57,11 +58,13 @@ Result<void> WeightSegment::checkAgainst(const ParameterStore &parameters) const
   for (const PlacedWeight &weight : weights) {
     const StoredTensor *stored = parameters.find(weight.name);
     if (!stored)
-      return nibble::failure(weight.name + ": the module names this weight, the checkpoint has none of that name; "
-                                           "give --checkpoint the one that the module was made from");
+      return nibble::failure(weight.name +
+                             ": the module names this weight, the checkpoint has none of that name; "
+                             "give --checkpoint the one that the module was made from");
     if (stored->shape != weight.shape || stored->format() != weight.source)
-      return nibble::failure(weight.name + ": shape or format in the checkpoint (" + formatSpelling(stored->format()) +
-                             ") is not what the module expects (" + formatSpelling(weight.source) +
+      return nibble::failure(weight.name + ": shape or format in the checkpoint (" +
+                             formatSpelling(stored->format()) + ") is not what the module expects (" +
+                             formatSpelling(weight.source) +
                              "); give --checkpoint the one that the module was made from");
   }
   return {};
@@ -88,17 +91,19 @@ Result<void> WeightSegment::write(const ParameterStore &parameters, unsigned thr
     Result<void> written;
     if (weight.panels) {
       PanelLayout layout = layoutOf(weight);
-      written = packWeight([&](int64_t begin, int64_t end) { return parameters.readRows(stored, begin, end); }, layout,
-                           [&](std::span<const uint8_t> bytes) { return counted(std::as_bytes(bytes)); },
-                           {.threads = threads}, [&](int64_t) { progress(position); });
+      written =
+          packWeight([&](int64_t begin, int64_t end) { return parameters.readRows(stored, begin, end); },
+                     layout, [&](std::span<const uint8_t> bytes) { return counted(std::as_bytes(bytes)); },
+                     {.threads = threads}, [&](int64_t) { progress(position); });
     } else {
       written = writeVector(parameters, stored, counted);
     }
     if (!written)
       return nibble::failure(weight.name + ": " + written.error().message);
     if (position != weight.offset + weight.size)
-      return nibble::failure(weight.name + ": " + std::to_string(position - weight.offset) + " bytes were packed, " +
-                             std::to_string(weight.size) + " expected; this is a defect of nibble-compile");
+      return nibble::failure(weight.name + ": " + std::to_string(position - weight.offset) +
+                             " bytes were packed, " + std::to_string(weight.size) +
+                             " expected; this is a defect of nibble-compile");
     uint64_t padding = llvm::alignTo(position, kWeightBytesAlignment) - position;
     NIBBLE_CHECK(counted(std::span(zeros).first(padding)));
     progress(position);

@@ -1,7 +1,8 @@
-//===- WeightSegment.h - Where each weight lies, and how it gets there --------------------------*- C++ -*-===//
+//===- WeightSegment.h - Where each weight lies, and how it gets there --------------------------*- C++
+//-*-===//
 //
-// The segment is laid out before anything is read, so that programs can name offsets; then every weight is streamed through
-// its recipe. Each starts at a multiple of 64 bytes.
+// The segment is laid out before anything is read, so that programs can name offsets; then every weight is
+// streamed through its recipe. Each starts at a multiple of 64 bytes.
 //
 //===------------------------------------------------------------------------------------------------------===//
 #pragma once
@@ -19,10 +20,10 @@ namespace nibble {
 
 struct PlacedWeight {
   std::string name;
-  std::vector<int64_t> shape; // [N, K], or [N]
-  Format format;              // of the artifact
-  Format source;              // that the module expects of the checkpoint
-  bool panels = false;        // else plain f32
+  std::vector<int64_t> shape;    // [N, K], or [N]
+  Format format;                 // of the artifact
+  Format source;                 // that the module expects of the checkpoint
+  bool panels = false;           // else plain f32
   uint64_t offset = 0, size = 0; // bytes in the segment
 };
 
@@ -31,7 +32,8 @@ struct WeightSegment {
   uint64_t size = 0;
   llvm::DenseMap<mlir::Operation *, size_t> index; // of each rt.weight in `weights`
 
-  /// Lays out the weights of a program; a weight that several rt.weight ops name in the same form is stored once.
+  /// Lays out the weights of a program; a weight that several rt.weight ops name in the same form is stored
+  /// once.
   static Result<WeightSegment> plan(rt::ProgramOp program);
 
   /// Checks that the checkpoint has every weight, in the shape and format that the module expects.
