@@ -108,7 +108,7 @@ private:
   WorkerThreads workers;
   MLIRContext context;
   DiagnosticCollector diagnostics;
-  Progress progress;
+  StageProgress progress;
   bool wrongUsage = false;
 
   std::vector<CPUTarget> targets;
@@ -418,8 +418,9 @@ Result<void> Compiler::run() {
     NIBBLE_CHECK(runPipeline(phase));
     if (phase == Phase::Quantize)
       NIBBLE_CHECK(writePlanFile());
-    if (phase == Phase::Fuse && options.to == Phase::Link)
+    if (phase == Phase::Fuse && options.to == Phase::Link) {
       NIBBLE_TRY(fusedModule, bytecode());
+    }
   }
   if (options.to >= Phase::Codegen) {
     progress.begin("codegen");

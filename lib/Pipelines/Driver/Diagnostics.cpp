@@ -19,8 +19,8 @@ static std::string placeOf(Location location) {
   return place;
 }
 
-DiagnosticCollector::DiagnosticCollector(MLIRContext &context) : handler(&context) {
-  handler.setHandler([this](Diagnostic &diagnostic) {
+DiagnosticCollector::DiagnosticCollector(MLIRContext &context) : ScopedDiagnosticHandler(&context) {
+  setHandler([this](Diagnostic &diagnostic) {
     std::string line = placeOf(diagnostic.getLocation()) + diagnostic.str();
     if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
       errors += (errors.empty() ? "" : "\n") + line;

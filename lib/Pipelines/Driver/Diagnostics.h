@@ -13,7 +13,7 @@
 namespace nibble {
 
 /// While it lives, errors of the context are kept, and warnings go to standard error.
-class DiagnosticCollector {
+class DiagnosticCollector : mlir::ScopedDiagnosticHandler {
 public:
   explicit DiagnosticCollector(mlir::MLIRContext &context);
 
@@ -23,7 +23,6 @@ public:
 
 private:
   std::string errors;
-  mlir::ScopedDiagnosticHandler handler;
 };
 
 } // namespace nibble

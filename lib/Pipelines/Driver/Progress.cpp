@@ -9,14 +9,14 @@ using namespace nibble;
 
 static constexpr const char *kEraseLine = "\r\033[K";
 
-Progress::Progress(bool quiet) : quiet(quiet), terminal(::isatty(STDERR_FILENO) == 1) {}
+StageProgress::StageProgress(bool quiet) : quiet(quiet), terminal(::isatty(STDERR_FILENO) == 1) {}
 
-Progress::~Progress() {
+StageProgress::~StageProgress() {
   if (!current.empty() && terminal && !quiet)
     std::fputs(kEraseLine, stderr);
 }
 
-void Progress::begin(const std::string &stage) {
+void StageProgress::begin(const std::string &stage) {
   end();
   current = stage;
   started = drawn = Clock::now();
@@ -24,7 +24,7 @@ void Progress::begin(const std::string &stage) {
     std::fprintf(stderr, "%s ...", current.c_str());
 }
 
-void Progress::advance(uint64_t done, uint64_t total) {
+void StageProgress::advance(uint64_t done, uint64_t total) {
   Clock::time_point now = Clock::now();
   if (quiet || !terminal || total == 0 || now - drawn < std::chrono::milliseconds(100))
     return;
@@ -36,7 +36,7 @@ void Progress::advance(uint64_t done, uint64_t total) {
     std::fprintf(stderr, ", about %.0f s left", seconds * (1 - share) / share);
 }
 
-void Progress::end() {
+void StageProgress::end() {
   if (current.empty())
     return;
   double seconds = std::chrono::duration<double>(Clock::now() - started).count();

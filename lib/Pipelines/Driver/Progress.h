@@ -14,11 +14,11 @@
 
 namespace nibble {
 
-class Progress {
+class StageProgress {
 public:
-  explicit Progress(bool quiet);
+  explicit StageProgress(bool quiet);
   /// Ends what is still open, without a time.
-  ~Progress();
+  ~StageProgress();
 
   /// Ends the stage before, if there is one, and begins another.
   void begin(const std::string &stage);

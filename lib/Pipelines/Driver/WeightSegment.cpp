@@ -2,6 +2,7 @@
 //----------------------------------===//
 #include "lib/Pipelines/Driver/WeightSegment.h"
 
+#include "nibble/Quantize/Dequantize.h"
 #include "nibble/Quantize/FormatAttribute.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -74,8 +75,8 @@ Result<void> WeightSegment::checkAgainst(const ParameterStore &parameters) const
 static Result<void> writeVector(const ParameterStore &parameters, const StoredTensor &stored,
                                 const WeightSegment::Sink &sink) {
   NIBBLE_TRY(RowBlock row, parameters.readRows(stored, 0, 1));
-  std::vector<float> values = row.format.isFloat() ? std::move(row.values) : dequantize(row);
-  return sink(std::as_bytes(std::span(values)));
+  NIBBLE_TRY(RowBlock widened, dequantize(row));
+  return sink(std::as_bytes(std::span(widened.values)));
 }
 
 Result<void> WeightSegment::write(const ParameterStore &parameters, unsigned threads, const Sink &sink,
