@@ -36,7 +36,9 @@ struct StoredTensor {
   StorageType storage = StorageType::F32;
   std::span<const std::byte> bytes; // rows one after the other; may be unaligned
   /// The file holds the rows of each head in rotary pairs: row 2i is row i, row 2i + 1 is row i + d / 2 (d
-  /// rows a head). Reading undoes it. This many heads share the N rows; 0: the rows are in order.
+  /// rows a head). This many heads share the N rows; 0: the rows are in order. Reading undoes it: the recipe
+  /// step #lowbit.unpermute_rows of an llm.param records what readRows does, and is not carried out a second
+  /// time.
   int64_t interleavedHeads = 0;
   bool mapped = false; // `bytes` are of a file's read-only mapping, so that pages may be dropped
 
