@@ -42,6 +42,7 @@ Result<Value> strftimeNow(Evaluator &evaluator, const Value &, const Arguments &
     at = percent;
     if (at >= format.size())
       break;
+    NIBBLE_CHECK(evaluator.heap.spend(4));
     size_t end = at + 1;
     while (end < format.size() && std::string_view("-_0^#EO").find(format[end]) != std::string_view::npos)
       ++end;

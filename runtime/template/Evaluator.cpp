@@ -14,14 +14,6 @@
 
 namespace nibble::jinja {
 
-Value *Scope::find(std::string_view name) {
-  for (Scope *scope = this; scope; scope = scope->parent.get())
-    for (auto &[key, value] : scope->variables)
-      if (key == name)
-        return &value;
-  return nullptr;
-}
-
 void Scope::set(std::string_view name, Value value) {
   for (auto &[key, old] : variables)
     if (key == name) {
@@ -56,7 +48,8 @@ Result<Value> Evaluator::evaluate(const Expression &expression) {
 Result<Value> Evaluator::visit(const ConstantNode &node) { return node.value; }
 
 Result<Value> Evaluator::visit(const NameNode &node) {
-  if (const Value *value = scope->find(node.name))
+  NIBBLE_TRY(const Value *value, lookUp(node.name));
+  if (value)
     return *value;
   if (Function function = findGlobal(node.name))
     return heap.callable(node.name, function, Value());
@@ -282,7 +275,7 @@ Result<Value> Evaluator::subscript(const Value &object, const Value &key) {
   } else if ((key.isInteger() || key.isBool()) && (object.isString() || object.asSequence())) {
     const Sequence *sequence = object.asSequence();
     if (!sequence) {
-      NIBBLE_CHECK(heap.spend(object.weight()));
+      NIBBLE_CHECK(heap.spend(object.weight() * (isAscii(object.string()) ? 1 : 4)));
     }
     auto size = static_cast<Integer>(sequence ? sequence->items.size() : length(object.string()));
     Integer index = key.integer() < 0 ? key.integer() + size : key.integer();
@@ -361,6 +354,7 @@ Result<Value> Evaluator::slice(const Value &object, const Value &start, const Va
     return heap.string(text.substr(begin, count));
   }
   NIBBLE_CHECK(heap.require(text.size() * sizeof(std::string_view)));
+  NIBBLE_CHECK(heap.spend(text.size() / 16));
   std::vector<std::string_view> characters;
   for (size_t at = 0; at < text.size(); at += characters.back().size())
     characters.push_back(text.substr(at, decode(text, at).size));

@@ -25,7 +25,6 @@ struct Scope {
   std::vector<std::pair<std::string_view, Value>>
       variables; // names belong to the tree or to the caller's JSON
 
-  Value *find(std::string_view name);
   void set(std::string_view name, Value value);
 };
 
@@ -115,6 +114,8 @@ private:
   /// Renders a body into a string of its own, in a scope inside of the present one.
   Result<Value> capture(const Body &body);
   Result<Value> makeMacro(const MacroStatement &node);
+  /// The variable of the innermost scope that has it; null where none does.
+  Result<Value *> lookUp(std::string_view name);
   Result<void> assign(const Target &target, const Value &value);
   /// Looks for one more item that passes the filter; false at the end.
   Result<bool> pull(LoopState &loop);

@@ -36,7 +36,7 @@ template <Side side>
 Result<Value> stripMethod(Evaluator &evaluator, const Value &self, const Arguments &arguments) {
   NIBBLE_TRY(Bound bound, bind(arguments, "strip", {"chars"}));
   NIBBLE_TRY(auto chars, optionalString(bound[0], "the argument of strip"));
-  NIBBLE_CHECK(evaluator.heap.spend(self.weight()));
+  NIBBLE_CHECK(evaluator.heap.spend(4 * self.weight()));
   if (chars && chars->size() > 16)
     NIBBLE_CHECK(evaluator.heap.spend(self.string().size() / 16 * (chars->size() / 16)));
   return evaluator.heap.string(strip(self.string(), side, chars));
@@ -154,7 +154,7 @@ Result<Value> findMethodOf(Evaluator &evaluator, const Value &self, const Argume
 Result<Value> countMethod(Evaluator &evaluator, const Value &self, const Arguments &arguments) {
   NIBBLE_TRY(Bound bound, bind(arguments, "count", {"sub"}, 1));
   NIBBLE_TRY(std::string_view part, stringArgument(*bound[0], "the argument of count"));
-  NIBBLE_CHECK(evaluator.heap.spend(self.weight()));
+  NIBBLE_CHECK(evaluator.heap.spend(4 * self.weight()));
   return Value(static_cast<uint64_t>(countOccurrences(self.string(), part)));
 }
 

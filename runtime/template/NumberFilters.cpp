@@ -14,8 +14,13 @@
 
 namespace nibble::jinja {
 
+/// Longer texts are no numbers to us; converting them could take very long.
+static constexpr size_t maxNumberLength = 4000;
+
 std::optional<Integer> parseInteger(std::string_view text, int base) {
   text = strip(text, Side::Both);
+  if (text.size() > maxNumberLength)
+    return std::nullopt;
   bool negative = text.starts_with('-');
   if (negative || text.starts_with('+'))
     text.remove_prefix(1);
@@ -51,6 +56,8 @@ std::optional<Integer> parseInteger(std::string_view text, int base) {
 
 std::optional<double> parseFloat(std::string_view text) {
   text = strip(text, Side::Both);
+  if (text.size() > maxNumberLength)
+    return std::nullopt;
   std::string digits;
   for (size_t i = 0; i < text.size(); ++i) {
     auto isDigit = [&](size_t at) { return at < text.size() && text[at] >= '0' && text[at] <= '9'; };
@@ -91,8 +98,9 @@ std::optional<Integer> truncated(double value) {
   return static_cast<Integer>(value);
 }
 
-Result<Value> toInteger(Evaluator &, const Value &input, const Arguments &arguments) {
+Result<Value> toInteger(Evaluator &evaluator, const Value &input, const Arguments &arguments) {
   NIBBLE_TRY(Bound bound, bind(arguments, "int", {"default", "base"}));
+  NIBBLE_CHECK(evaluator.heap.spend(4 * input.weight()));
   NIBBLE_TRY(Integer base, integerOr(bound[1], 10, "base"));
   Value otherwise = bound[0].value_or(Value(0));
   if (const Missing *missing = input.asUndefined())
@@ -111,8 +119,9 @@ Result<Value> toInteger(Evaluator &, const Value &input, const Arguments &argume
   return value ? Value(*value) : otherwise;
 }
 
-Result<Value> toFloat(Evaluator &, const Value &input, const Arguments &arguments) {
+Result<Value> toFloat(Evaluator &evaluator, const Value &input, const Arguments &arguments) {
   NIBBLE_TRY(Bound bound, bind(arguments, "float", {"default"}));
+  NIBBLE_CHECK(evaluator.heap.spend(4 * input.weight()));
   if (const Missing *missing = input.asUndefined())
     return failure(missing->message);
   if (input.isNumber())

@@ -233,7 +233,7 @@ Result<Value> joinItems(Evaluator &evaluator, const Value &input, const Argument
 
 Result<Value> lengthOf(Evaluator &evaluator, const Value &input, const Arguments &arguments) {
   NIBBLE_CHECK(bind(arguments, "length", {}));
-  NIBBLE_CHECK(evaluator.heap.spend(input.isString() ? input.weight() : 1));
+  NIBBLE_CHECK(evaluator.heap.spend(input.isString() ? 4 * input.weight() : 1));
   if (input.isString())
     return Value(static_cast<uint64_t>(length(input.string())));
   if (const Sequence *sequence = input.asSequence())

@@ -208,7 +208,9 @@ Result<Flow> Evaluator::visit(const ForStatement &node) {
   Restore<std::shared_ptr<Scope>> restore(scope, scope);
   Restore<uint32_t> restoreNesting(loopNesting, loop->nesting);
   LoopEnd end(*loop);
+  constexpr uint64_t stepsOfAnIteration = 4; // a scope and its variables
   for (;; ++loop->index) {
+    NIBBLE_CHECK(heap.spend(stepsOfAnIteration));
     if (loop->items.size() <= loop->index) {
       NIBBLE_TRY(bool found, pull(*loop));
       if (!found)
@@ -282,10 +284,11 @@ Result<void> Evaluator::assign(const Target &target, const Value &value) {
   }
   if (target.attribute.empty()) {
     NIBBLE_CHECK(heap.require(sizeof(std::pair<std::string_view, Value>)));
+    NIBBLE_CHECK(heap.spend(scope->variables.size() / 16));
     scope->set(target.name, value);
     return {};
   }
-  const Value *object = scope->find(target.name);
+  NIBBLE_TRY(const Value *object, lookUp(target.name));
   Namespace *space = object ? object->asNamespace() : nullptr;
   if (!space)
     return failure("cannot assign attribute '" + target.attribute + "': '" + target.name +
@@ -351,6 +354,20 @@ Result<Flow> Evaluator::visit(const GenerationStatement &node) {
   return execute(node.body);
 }
 
+Result<Value *> Evaluator::lookUp(std::string_view name) {
+  uint64_t passed = 0;
+  for (Scope *at = scope.get(); at; at = at->parent.get())
+    for (auto &[key, value] : at->variables) {
+      if (key == name) {
+        NIBBLE_CHECK(heap.spend(passed / 16));
+        return &value;
+      }
+      ++passed;
+    }
+  NIBBLE_CHECK(heap.spend(passed / 16));
+  return nullptr;
+}
+
 Result<Value> Evaluator::makeMacro(const MacroStatement &node) {
   constexpr uint64_t bytes = sizeof(Callable) + sizeof(Scope) + 64;
   NIBBLE_CHECK(heap.require(bytes));
@@ -388,6 +405,8 @@ Result<Value> Evaluator::callMacro(const Callable &callable, const Arguments &ar
   const MacroStatement &macro = *callable.macro;
   auto inner = std::make_shared<Scope>();
   inner->parent = callable.scope;
+  NIBBLE_CHECK(
+      heap.spend(macro.parameters.size() * (1 + macro.parameters.size() / 16 + arguments.named.size() / 16)));
   std::vector<DictEntry> extraNamed;
   std::vector<bool> given(macro.parameters.size(), false);
   bool hasCaller = false;

@@ -60,6 +60,7 @@ Result<Value> title(Evaluator &evaluator, const Value &input, const Arguments &a
 Result<Value> trim(Evaluator &evaluator, const Value &input, const Arguments &arguments) {
   NIBBLE_TRY(Bound bound, bind(arguments, "trim", {"chars"}));
   NIBBLE_TRY(std::string text, evaluator.text(input));
+  NIBBLE_CHECK(evaluator.heap.spend(text.size() / 16));
   if (!bound[0] || bound[0]->isNone())
     return evaluator.heap.string(strip(text, Side::Both));
   if (!bound[0]->isString())
@@ -186,6 +187,7 @@ Result<Value> truncate(Evaluator &evaluator, const Value &input, const Arguments
 Result<Value> wordCount(Evaluator &evaluator, const Value &input, const Arguments &arguments) {
   NIBBLE_CHECK(bind(arguments, "wordcount", {}));
   NIBBLE_TRY(std::string text, evaluator.text(input));
+  NIBBLE_CHECK(evaluator.heap.spend(text.size() / 8));
   uint64_t words = 0;
   bool inWord = false;
   for (size_t at = 0; at < text.size();) {

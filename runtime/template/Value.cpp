@@ -322,6 +322,7 @@ void TextBuilder::append(std::string_view piece) {
   if (overflow)
     return;
   text.append(piece);
+  ++pieces;
   heap.charge(held, piece.size());
 }
 
@@ -329,6 +330,7 @@ Result<Value> TextBuilder::finish() {
   if (overflow)
     NIBBLE_CHECK(heap.require(UINT64_MAX));
   heap.discharge(held);
+  NIBBLE_CHECK(heap.spend(pieces / 8));
   return heap.string(std::move(text));
 }
 

@@ -235,6 +235,7 @@ public:
 private:
   Heap &heap;
   Charged held;
+  uint64_t pieces = 0; // appended; short ones cost more than their bytes
   std::string text;
   bool overflow = false;
 };

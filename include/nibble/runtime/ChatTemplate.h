@@ -29,7 +29,7 @@ struct RenderLimits {
   uint64_t steps = 20'000'000;         // evaluated nodes, plus work on long strings and lists
   uint64_t outputBytes = 64ull << 20;  // of the rendered prompt
   uint64_t memoryBytes = 512ull << 20; // held by all values alive at one time
-  uint32_t depth = 400;                // nested statements, expressions and macro calls
+  uint32_t depth = 400; // nested statements, expressions and macro calls; 400 fit into 1 MiB of stack
 };
 
 struct RenderOptions {
