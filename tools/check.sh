@@ -45,7 +45,7 @@ if ! cmp -s "$requirements" "$venv/installed.txt"; then
     echo "warning: not all of $requirements could be installed; tests that need the rest are skipped" >&2
   fi
 fi
-NIBBLE_BIN=$NIBBLE_BUILD/bin step pytest "$venv/bin/python" -m pytest -q -rs \
+NIBBLE_BUILD=$NIBBLE_BUILD step pytest "$venv/bin/python" -m pytest -q -rs \
   --junitxml="$reports/pytest.xml" test/Integration python/tests
 
 say "Runtime and importers under AddressSanitizer and UndefinedBehaviorSanitizer"
