@@ -61,9 +61,12 @@ Result<std::vector<char>> nibble::linkImage(const std::vector<char> &object) {
     llvm::raw_fd_ostream stream(input.path, error);
     stream.write(object.data(), object.size());
     stream.close();
-    if (error || stream.has_error())
-      return failure("cannot write " + std::string(input.path) + ": " +
-                     (error ? error : stream.error()).message());
+    if (!error && stream.has_error())
+      error = stream.error();
+    stream.clear_error(); // an error that nobody has looked at ends the process
+    if (error)
+      return failure("cannot write the temporary file " + std::string(input.path) + ": " + error.message() +
+                     "; TMPDIR names another folder");
   }
   std::string messages;
   llvm::raw_string_ostream errors(messages);

@@ -1,0 +1,84 @@
+"""A real trained checkpoint: TinyStories-656K, against transformers and against the figures that its quantization must have.
+
+The divergences are those of a PyTorch simulation of the quantizer (the data's README), so they hold for no artifact of ours.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+from conftest import TEST_DATA, third_party
+
+EXPECTED = TEST_DATA / "tinystories"
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return third_party("models", "TinyStories-656K")
+
+
+@pytest.fixture(scope="module")
+def windows():
+    return third_party("text", "tinystories-windows.json")
+
+
+@pytest.fixture(scope="module")
+def exact(compiled, checkpoint, windows, tmp_path_factory):
+    """The logits of the f32 artifact on the windows."""
+    path = tmp_path_factory.mktemp("exact") / "f32.npy"
+    compiled(checkpoint, "--precision=f32")("eval", "--tokens", windows, "--save-logits", path)
+    return path
+
+
+def test_logits(compiled, checkpoint, windows):
+    ids = json.loads(windows.read_text())[0][:32]
+    ours = compiled(checkpoint, "--precision=f32").logits([ids])
+    assert np.abs(ours - np.load(EXPECTED / "logits.npy")).max() <= 1e-3
+
+
+def test_greedy_text(compiled, checkpoint, tmp_path):
+    """200 tokens from each of five prompts, all in one batch."""
+    expected = json.loads((EXPECTED / "greedy.json").read_text())
+    prompts = tmp_path / "prompts.json"
+    prompts.write_text(json.dumps([case["prompt_tokens"] for case in expected]))
+    model = compiled(checkpoint, "--precision=f32")
+    answers = json.loads(model("generate", "--tokens", prompts, "-n", 200, "--greedy", "--ignore-eos", "--json").stdout)
+    for answer, case in zip(answers, expected, strict=True):
+        assert answer["tokens"] == case["tokens"], case["prompt"]
+
+
+def test_prompt_is_tokenized_as_transformers_does(compiled, checkpoint):
+    model = compiled(checkpoint, "--precision=f32")
+    for case in json.loads((EXPECTED / "greedy.json").read_text()):
+        ids = json.loads(model("tokenize", input=case["prompt"]).stdout)
+        assert ids == case["prompt_tokens"]
+
+
+# Mean KL(f32, quantized) in nats over 10,240 positions; head and embedding are int8-g32.
+DIVERGENCE = {
+    ("int8-g32", "f32"): 0.00026,
+    ("int8-g32", "int8"): 0.00075,
+    ("int4-g32", "f32"): 0.0564,
+    ("int4-g32", "int8"): 0.0568,
+    ("int4-g64", "int8"): 0.0657,
+    ("int4-g128", "int8"): 0.0831,
+}
+
+
+@pytest.mark.parametrize("precision, activations", DIVERGENCE)
+def test_divergence(compiled, checkpoint, windows, exact, precision, activations):
+    model = compiled(checkpoint, f"--precision={precision}", f"--activations={activations}")
+    found = json.loads(model("eval", "--tokens", windows, "--against", exact, "--kv-cache=f32", "--json").stdout)
+    kl = found["kl"]["mean"] if isinstance(found["kl"], dict) else found["kl"]
+    limit = DIVERGENCE[precision, activations]
+    assert 0.5 * limit < kl <= 1.1 * limit
+    info = model("info").stdout
+    assert info.count(precision) >= 7  # each linear of a layer
+
+
+def test_head_in_int4(compiled, checkpoint, windows, exact):
+    model = compiled(checkpoint, "--precision=int4-g32", "--head=int4-g32")
+    found = json.loads(model("eval", "--tokens", windows, "--against", exact, "--kv-cache=f32", "--json").stdout)
+    kl = found["kl"]["mean"] if isinstance(found["kl"], dict) else found["kl"]
+    assert 0.5 * 0.0864 < kl <= 1.1 * 0.0864
