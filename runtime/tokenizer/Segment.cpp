@@ -2,6 +2,7 @@
 //-----------------------------------------------===//
 
 #include "Segment.h"
+#include "UTF8.h"
 #include <algorithm>
 #include <cstring>
 
@@ -139,8 +140,10 @@ Result<void> Opener::checkMerges() const {
 
 Result<void> Opener::checkAdded(std::span<const AddedToken> tokens) const {
   for (const AddedToken &token : tokens)
-    if (!holds(token.text) || token.text.length == 0 || !state.isToken(token.id))
-      return damaged("an added token is not inside of it");
+    // Invalid UTF-8 could be found in the middle of a character, and what is left of that is not for PCRE2.
+    if (!holds(token.text) || token.text.length == 0 || !state.isToken(token.id) ||
+        !isValidUTF8(state.text(token.text)))
+      return damaged("an added token is not text inside of it");
   return {};
 }
 

@@ -10,12 +10,17 @@
 #include "GGUFPreTokenizers.h"
 #include "RegexTranslation.h"
 #include "nibble/Import/Tokenizer.h"
+#include "runtime/tokenizer/UTF8.h"
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
 
 using namespace nibble;
 using namespace nibble::tokenizer;
+
+// scoredMerges takes time with the square of a token's length; vocabularies of the field stay below a
+// hundredth.
+static constexpr uint64_t largestSumOfSquares = uint64_t(1) << 32;
 
 /// The file's token types.
 enum TokenType : int32_t {
@@ -69,6 +74,11 @@ Result<void> GGUFImporter::check() const {
   if (!metadata.scores.empty() && metadata.scores.size() != size)
     return refuse("tokenizer.ggml.scores has " + std::to_string(metadata.scores.size()) + " entries for " +
                   std::to_string(size) + " tokens");
+  uint64_t squares = 0;
+  for (const std::string &token : metadata.tokens)
+    squares += std::min<uint64_t>(token.size(), 1 << 20) * std::min<uint64_t>(token.size(), 1 << 20);
+  if (squares > largestSumOfSquares)
+    return refuse("tokenizer.ggml.tokens has tokens of absurd length");
   for (auto [key, id] : {std::pair("bos", metadata.bos), std::pair("eos", metadata.eos),
                          std::pair("unknown", metadata.unk), std::pair("padding", metadata.pad)})
     if (id && (*id < 0 || size_t(*id) >= size))
@@ -100,7 +110,9 @@ void GGUFImporter::addedTokens() {
   for (size_t id = 0; id < metadata.tokens.size(); ++id) {
     int32_t type = typeOf(id);
     const std::string &text = metadata.tokens[id];
-    if ((type != Control && type != Unknown && type != UserDefined) || text.empty())
+    if (type != Control && type != Unknown && type != UserDefined)
+      continue;
+    if (text.empty() || !isValidUTF8(text)) // no text has it
       continue;
     uint32_t flags = type == UserDefined ? 0 : AddedSpecial;
     if (takesSpaceBehind(metadata, text))

@@ -15,7 +15,7 @@
 using namespace nibble;
 using namespace nibble::tokenizer;
 
-static constexpr size_t largestFile = size_t(1) << 28; // bytes; the largest of the field have 35 MB
+static constexpr size_t largestFile = size_t(1) << 27; // bytes; the largest of the field have 35 MB
 
 static Result<JSON> readJSON(const std::string &path) {
   NIBBLE_TRY(auto file, MappedFile::open(path));

@@ -18,6 +18,12 @@
 using namespace nibble;
 using namespace nibble::tokenizer;
 
+// Limits against descriptions that are made to take memory; vocabularies of the field have a hundredth of
+// this.
+static constexpr size_t longestToken = 1 << 16;        // bytes
+static constexpr size_t longestReplacement = 64;       // bytes
+static constexpr size_t largestPool = size_t(1) << 30; // bytes of all texts
+
 /// The byte that "<0x0A>" stands for.
 static std::optional<uint8_t> namedByte(std::string_view spelling) {
   if (spelling.size() != 6 || !spelling.starts_with("<0x") || spelling[5] != '>')
@@ -56,7 +62,7 @@ public:
 
 private:
   Result<void> check() const;
-  void writeTokens();
+  Result<void> writeTokens();
   Result<void> writeKeyTable();
   void writeByteTokens();
   Result<void> writeMerges();
@@ -156,15 +162,17 @@ Result<void> Writer::check() const {
                     ", the vocabulary has " + std::to_string(size));
   if (spec.normalizers.size() > mostSteps || spec.preTokenizers.size() > mostSteps)
     return refuse("has more than " + std::to_string(mostSteps) + " normalizers or pre-tokenizers");
-  size_t bytes = 0;
   for (const auto &token : spec.tokens)
-    bytes += 2 * token.spelling.size(); // key and output
-  if (bytes > (size_t(1) << 31))
-    return refuse("the vocabulary's texts have " + std::to_string(bytes) + " bytes");
+    if (token.spelling.size() > longestToken)
+      return refuse("a token has " + std::to_string(token.spelling.size()) + " bytes; expected at most " +
+                    std::to_string(longestToken));
+  for (const TokenDecoderStep &step : spec.decoder.perToken)
+    if (step.to.size() > longestReplacement)
+      return refuse("the decoder replaces by a text of " + std::to_string(step.to.size()) + " bytes");
   return {};
 }
 
-void Writer::writeTokens() {
+Result<void> Writer::writeTokens() {
   std::vector<String> keyStrings, outputs;
   std::vector<uint8_t> flags;
   for (const TokenizerSpec::Token &token : spec.tokens) {
@@ -173,10 +181,13 @@ void Writer::writeTokens() {
     keyStrings.push_back(intern(keys.back()));
     outputs.push_back(intern(outputOf(token, flag)));
     flags.push_back(flag);
+    if (pool.size() > largestPool)
+      return refuse("the vocabulary's texts have more than " + std::to_string(largestPool) + " bytes");
   }
   append(header.keys, keyStrings);
   append(header.outputs, outputs);
   append(header.tokenFlags, flags);
+  return {};
 }
 
 Result<void> Writer::writeKeyTable() {
@@ -305,7 +316,7 @@ Result<std::vector<std::byte>> Writer::write() {
   header.droppedFromFirst = intern(spec.decoder.droppedFromFirst);
   header.stripCount = spec.decoder.stripCount;
 
-  writeTokens();
+  NIBBLE_CHECK(writeTokens());
   NIBBLE_CHECK(writeKeyTable());
   writeByteTokens();
   NIBBLE_CHECK(writeMerges());

@@ -135,9 +135,18 @@ TEST(GGUFTokenizerTest, RefusesWhatIsWrong) {
   bad.model = "gpt2";
   bad.preTokenizer = "unheard-of";
   EXPECT_THAT(refusal(bad), HasSubstr("\"unheard-of\", which is not known; known are llama-bpe"));
+  bad = good;
+  bad.tokens[3] = std::string(1 << 17, 'a'); // would take minutes to cut in all ways
+  EXPECT_THAT(refusal(bad), HasSubstr("absurd length"));
   bad = {};
   bad.model = "gpt2";
   EXPECT_THAT(refusal(bad), HasSubstr("0 tokens"));
+}
+
+TEST(GGUFTokenizerTest, TokensThatAreNotTextAreNotFoundInText) {
+  auto metadata = sentencePiece({{"\u2581", -2}, {"\u00e9", -2}, {"\xa9", 0}});
+  metadata.types[5] = 3; // a control token that is the second byte of "\u00e9"
+  EXPECT_THAT(encode(metadata, "\u00e9"), ElementsAre(1, 3, 4));
 }
 
 TEST(GGUFTokenizerTest, ScoresThatAreNoNumbersDoNoHarm) {
