@@ -207,6 +207,16 @@ def _talk_turn(rng):
     return expand(rng.choice(OTHER_ARITHMETIC), rng, values), OTHER_ARITHMETIC_ANSWER
 
 
+def _repeat_turn(rng):
+    if rng.random() < 0.3:
+        text = small_text(rng)[0]
+    else:
+        known = words.FEMALE_NAMES + words.MALE_NAMES + list(words.THINGS) + list(words.PLACES) + words.KINDS
+        some = rng.sample(known + words.HERO_ADJECTIVES + arithmetic.ITEMS, rng.randint(3, 24))
+        text = " ".join(words.nonce_name(rng) if rng.random() < 0.1 else word for word in some)
+    return expand("[Repeat|Please repeat|Say again|Repeat after me|Copy this|Repeat this]:[ |\n]", rng, {}) + text, text
+
+
 def context_turns(rng, text, turns):
     first, answer = turns[0]
     return [(expand(rng.choice(CONTEXT_FORMS), rng, {"text": text, "q": first}), answer)] + turns[1:]
@@ -228,12 +238,19 @@ def _segment(rng, kind):
     if kind == "context":
         text, facts = make_story(rng)
         return context_turns(rng, text, story_questions(rng, facts, rng.choice([1, 2, 3, 5])))
+    if kind == "repeat":
+        return [_repeat_turn(rng) for _ in range(rng.choice([1, 1, 2]))]
     text, turns = small_text(rng)
     return context_turns(rng, text, turns[:rng.choice([1, 2, 3])])
 
 
-SUBJECTS = [("sums", 0.38), ("comparisons", 0.10), ("talk", 0.06), ("story", 0.13), ("story questions", 0.12),
-            ("context", 0.08), ("facts", 0.13)]
+# What conversations are about. A model learns to copy what it read (a name, a thing) late and all at once; short
+# texts to repeat and to look up teach it faster than stories do, so the second part of the text has many of them.
+MIXED = [("sums", 0.38), ("comparisons", 0.10), ("talk", 0.06), ("story", 0.13), ("story questions", 0.12),
+         ("context", 0.08), ("facts", 0.13)]
+COPYING = [("repeat", 0.40), ("facts", 0.34), ("sums", 0.12), ("comparisons", 0.08), ("talk", 0.02), ("story", 0.04)]
+FULL = [("sums", 0.22), ("comparisons", 0.16), ("talk", 0.08), ("story", 0.17), ("story questions", 0.14),
+        ("context", 0.08), ("facts", 0.11), ("repeat", 0.04)]
 
 
 def _pick(rng, table):
@@ -245,13 +262,13 @@ def _pick(rng, table):
     return table[-1][0]
 
 
-def conversation(rng, segments=None):
+def conversation(rng, segments=None, subjects=FULL):
     """Returns one conversation; segments is the number of its subjects, one or a few by default."""
     if segments is None:
         segments = rng.choice([1, 1, 1, 1, 2, 3])
     turns = []
     for _ in range(segments):
-        turns += _segment(rng, _pick(rng, SUBJECTS))
+        turns += _segment(rng, _pick(rng, subjects))
     messages = [{"role": "system", "content": rng.choice(SYSTEM_PROMPTS)}] if rng.random() < 0.12 else []
     for question, answer in turns:
         messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]

@@ -31,17 +31,21 @@ def _pieces(kind, content):
 
 
 class Packer:
-    """Serves rows of a given length from document first on; `next_document` says how far it came."""
+    """Serves rows of a given length from document first on; `next_document` says how far it came.
 
-    def __init__(self, tokenizer, first=0, chunk=256):
-        self.tokenizer, self.next_document, self.chunk = tokenizer, first, chunk
+    Several workers share the text: worker takes every `workers`-th chunk of documents.
+    """
+
+    def __init__(self, tokenizer, first=0, worker=0, workers=1, chunk=256):
+        self.tokenizer, self.chunk, self.skip = tokenizer, chunk, (workers - 1) * chunk
+        self.next_document = first + worker * chunk
         self.queue = []
 
     def _fill(self):
         documents = []
         for index in range(self.next_document, self.next_document + self.chunk):
             documents.append(list(_pieces(*document(index))))
-        self.next_document += self.chunk
+        self.next_document += self.chunk + self.skip
         texts = [text for pieces in documents for text, _ in pieces]
         encoded = iter(self.tokenizer.encode_batch_fast(texts, add_special_tokens=False))
         for pieces in documents:

@@ -10,12 +10,15 @@ the compiled int4 model keeps what was learned. A checkpoint is written every fe
 import argparse
 import json
 import pathlib
+import random
 import sys
+import tempfile
 import time
 
-import tokenizers
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from torch import multiprocessing
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -23,7 +26,7 @@ if __package__ in (None, ""):
 
 from . import train_tokenizer  # noqa: E402
 from .arithmetic import comparison_operands, comparison_turn, held_out_pairs, sum_turn  # noqa: E402
-from .conversations import small_text, story_questions, context_turns  # noqa: E402
+from .conversations import context_turns, small_text, story_questions  # noqa: E402
 from .model import Llama, Shape  # noqa: E402
 from .packing import Packer  # noqa: E402
 from .stories import make_story  # noqa: E402
@@ -68,8 +71,8 @@ def save_checkpoint(model, tokenizer, folder):
     config.dtype = "float16"
     config.save_pretrained(folder)
     GenerationConfig(eos_token_id=[special["<|im_end|>"], special["<|endoftext|>"]],
-                     pad_token_id=special["<|endoftext|>"], bos_token_id=None, do_sample=True, temperature=0.8,
-                     top_p=0.95).save_pretrained(folder)
+                     pad_token_id=special["<|endoftext|>"], bos_token_id=None, do_sample=True, temperature=0.7,
+                     top_p=0.9).save_pretrained(folder)
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
@@ -108,87 +111,119 @@ def accuracy(model, tokenizer, turns):
     return right / len(turns)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the checkpoint")
-    parser.add_argument("--minutes", type=float, default=70, help="length of the run when --steps is not given")
-    parser.add_argument("--steps", type=int, help="length of the run in steps, for a result that repeats")
-    parser.add_argument("--rows", type=int, default=16, help="rows of 512 tokens in a step")
-    parser.add_argument("--round-from", type=float, default=0.75, help="part of the run after which int4 rounding starts")
-    parser.add_argument("--resume", type=pathlib.Path, help="checkpoint to go on from")
-    parser.add_argument("--progress", type=float, default=0, help="with --resume: the part of the run that is done")
-    parser.add_argument("--first-document", type=int, default=0, help="with --resume: where the text goes on")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--save-every", type=float, default=5, help="minutes between checkpoints")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(1)
-    import random
+def average_gradients(parameters):
+    flat = torch.cat([p.grad.flatten() for p in parameters])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for p, part in zip(parameters, flat.split([p.numel() for p in parameters])):
+        p.grad.copy_(part.view_as(p))
 
+
+class Clock:
+    """How much of the run is done, by steps or by the first worker's clock, the same for every worker."""
+
+    def __init__(self, options):
+        self.options, self.start = options, time.time() - options.progress * options.minutes * 60
+
+    def minutes(self):
+        return (time.time() - self.start) / 60
+
+    def progress(self, step):
+        if self.options.steps:
+            return self.options.progress + step / self.options.steps
+        value = torch.tensor([self.minutes() / self.options.minutes])
+        dist.broadcast(value, 0)
+        return value.item()
+
+
+def run(rank, options, rendezvous):
+    """One worker: a process of one thread, because two threads of one process wait for each other all the time
+    on a machine that others use, too."""
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=options.workers)
     tokenizer = train_tokenizer.train(Shape.vocabulary, 6000)
     model = Llama(Shape())
     if options.resume:
         from safetensors.torch import load_file
         model.load_state_dict({k: v.float() for k, v in load_file(options.resume / "model.safetensors").items()})
-    print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in model.named_parameters() if p.ndim == 1 or "embed" in name]
-    optimizers = [Muon(matrices, lr=0.02),
-                  torch.optim.AdamW(others, lr=4e-3, betas=(0.9, 0.98), eps=1e-8, weight_decay=0.0)]
-    base = [0.02, 4e-3]
-    compiled = torch.compile(model, dynamic=False)
-    packer = Packer(tokenizer, options.first_document)
-    questions = probes(random.Random("probes"), 200)
+    optimizers = [Muon(matrices), torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0)]
+    forward = torch.compile(model, dynamic=False) if options.compile else model
+    packer = Packer(tokenizer, options.first_document, rank, options.workers)
+    questions = probes(random.Random("probes"), 120)
+    if rank == 0:
+        print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
 
-    saved = time.time()
-    start = saved - options.progress * options.minutes * 60
-    step, tokens, last_report, running, rounding_began = 0, 0, (time.time(), 0), None, False
-    while True:
-        minutes = (time.time() - start) / 60
-        progress = options.progress + step / options.steps if options.steps else minutes / options.minutes
-        if progress >= 1:
-            break
-        rate = min(1, (step + 1) / 100) * min(1, max(0.01, (1 - progress) / 0.55))
-        for optimizer, lr in zip(optimizers, base):
+    clock = Clock(options)
+    saved, report, tokens_reported = time.time(), time.time(), 0
+    step = tokens = 0
+    running, rounding_began = None, False
+    while (progress := clock.progress(step)) < 1:
+        rate = min(1, (step + 1) / options.warm_up) * min(1, max(0.01, (1 - progress) / 0.55))
+        for optimizer, lr in zip(optimizers, (options.rate, 0.2 * options.rate)):
             optimizer.param_groups[0]["lr"] = lr * rate
         # In the rounding part every fourth step is a plain one: the float model must stay good, too.
         round_now = progress > options.round_from and step % 4 != 0
-        model.round_to(4 if round_now else 0, refresh=not rounding_began or step % 20 == 1)
+        model.round_to(4 if round_now else 0, refresh=not rounding_began or step % 20 == 1 or step % 150 < 2)
         rounding_began = rounding_began or round_now
         length = 1024 if step % 5 == 4 else 512
-        ids, weights = packer.batch(options.rows * 512 // length, length)
+        ids, weights = packer.batch(options.rows * 512 // length // options.workers, length)
         ids, weights = torch.from_numpy(ids), torch.from_numpy(weights)[:, 1:].flatten()
-        logits = compiled(ids[:, :-1])
+        logits = (forward if length == 512 else model)(ids[:, :-1])
         losses = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
         loss = (losses * weights).sum() / weights.sum()
         loss.backward()
+        average_gradients(matrices + others)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
         model.zero_grad(set_to_none=True)
-        step, tokens = step + 1, tokens + ids[:, 1:].numel()
+        step, tokens = step + 1, tokens + ids[:, 1:].numel() * options.workers
         running = loss.item() if running is None else 0.95 * running + 0.05 * loss.item()
-        if step % 50 == 0:
-            now = time.time()
-            speed = (tokens - last_report[1]) / (now - last_report[0])
-            last_report = (now, tokens)
-            line = f"{minutes:6.1f} min step {step} tokens {tokens / 1e6:.2f}M documents {packer.next_document} " \
-                   f"loss {running:.4f} {speed:.0f} tokens/s"
-            if step % 250 == 0:
-                for bits in (0, 4) if progress > options.round_from or step % 1000 == 0 else (0,):
-                    model.round_to(bits)
-                    line += f" | {'int4' if bits else 'f32'}" + "".join(
-                        f" {name} {accuracy(model, tokenizer, turns):.3f}" for name, turns in questions.items())
-                model.round_to(0)
-            print(line, flush=True)
-            if now - saved > options.save_every * 60:
-                save_checkpoint(model, tokenizer, options.out)
-                saved = now
-    save_checkpoint(model, tokenizer, options.out)
-    summary = {"steps": step, "tokens": tokens, "documents": packer.next_document, "loss": running,
-               "minutes": round((time.time() - start) / 60, 1)}
-    print(json.dumps(summary), flush=True)
-    (options.out / "training.json").write_text(json.dumps(summary, indent=1) + "\n")
+        if rank or step % 25:
+            continue
+        speed = (tokens - tokens_reported) / (time.time() - report)
+        report, tokens_reported = time.time(), tokens
+        line = f"{clock.minutes():6.1f} min step {step} tokens {tokens / 1e6:.2f}M documents " \
+               f"{packer.next_document} loss {running:.4f} {speed:.0f} tokens/s"
+        if step % 150 == 0:
+            for bits in (0, 4) if progress > options.round_from or step % 450 == 0 else (0,):
+                model.round_to(bits)
+                line += f" | {'int4' if bits else 'f32'}" + "".join(
+                    f" {name} {accuracy(model, tokenizer, turns):.3f}" for name, turns in questions.items())
+        print(line, flush=True)
+        if time.time() - saved > options.save_every * 60:
+            save_checkpoint(model, tokenizer, options.out)
+            saved = time.time()
+    if rank == 0:
+        save_checkpoint(model, tokenizer, options.out)
+        summary = {"steps": step, "tokens": tokens, "documents": packer.next_document, "loss": round(running, 4),
+                   "minutes": round(clock.minutes(), 1)}
+        print(json.dumps(summary), flush=True)
+        (options.out / "training.json").write_text(json.dumps(summary, indent=1) + "\n")
+    dist.destroy_process_group()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--minutes", type=float, default=70, help="length of the run when --steps is not given")
+    parser.add_argument("--steps", type=int, help="length of the run in steps, for a result that repeats")
+    parser.add_argument("--rows", type=int, default=12, help="rows of 512 tokens in a step, over all workers")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--rate", type=float, default=0.02, help="learning rate of the matrices")
+    parser.add_argument("--warm-up", type=int, default=100, help="steps until the learning rate is reached")
+    parser.add_argument("--round-from", type=float, default=0.75, help="part of the run after which int4 rounding starts")
+    parser.add_argument("--resume", type=pathlib.Path, help="checkpoint to go on from")
+    parser.add_argument("--progress", type=float, default=0, help="with --resume: the part of the run that is done")
+    parser.add_argument("--first-document", type=int, default=0, help="with --resume: where the text goes on")
+    parser.add_argument("--compile", action="store_true", help="use torch.compile (pays on a quiet machine)")
+    parser.add_argument("--save-every", type=float, default=5, help="minutes between checkpoints")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        multiprocessing.spawn(run, (options, str(pathlib.Path(folder) / "rendezvous")), nprocs=options.workers)
 
 
 if __name__ == "__main__":
