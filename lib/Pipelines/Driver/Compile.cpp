@@ -271,6 +271,7 @@ Result<std::string> Compiler::bytecode() {
 
 Result<void> Compiler::generateCode() {
   if (options.to == Phase::Codegen) {
+    progress.begin("codegen");
     PassManager pm(&context);
     buildCPUCodegenPipeline(pm, targets.front());
     if (failed(pm.run(*module)))
@@ -331,7 +332,7 @@ Result<void> Compiler::link() {
   NIBBLE_TRY(WeightSegment weights, WeightSegment::plan(program));
   NIBBLE_CHECK(weights.checkAgainst(checkpoint->parameters));
   NIBBLE_TRY(nlohmann::json manifest, modelJson(*module, options.context));
-  manifest["nibble"] = "nibble " NIBBLE_VERSION;
+  manifest["nibble"] = NIBBLE_VERSION;
 
   progress.begin("tokenizer");
   NIBBLE_TRY(auto tokenizer, compileTokenizer());
@@ -410,22 +411,22 @@ Result<void> Compiler::run() {
     NIBBLE_TRY(writer, ArtifactWriter::create(options.output, runtime));
   }
   if (firstPhase() >= Phase::Quantize)
-    plan = precisionOfModule(*module);
+    NIBBLE_CHECK(writePlanFile());
   for (Phase phase : {Phase::Quantize, Phase::Fuse, Phase::Schedule}) {
-    if (phase <= firstPhase() || phase > options.to)
-      continue;
-    progress.begin(std::string(phaseName(phase)));
-    NIBBLE_CHECK(runPipeline(phase));
-    if (phase == Phase::Quantize)
-      NIBBLE_CHECK(writePlanFile());
-    if (phase == Phase::Fuse && options.to == Phase::Link) {
+    if (phase > options.to)
+      break;
+    if (phase > firstPhase()) {
+      progress.begin(std::string(phaseName(phase)));
+      NIBBLE_CHECK(runPipeline(phase));
+      if (phase == Phase::Quantize)
+        NIBBLE_CHECK(writePlanFile());
+    }
+    if (phase == Phase::Fuse && phase >= firstPhase() && options.to == Phase::Link) {
       NIBBLE_TRY(fusedModule, bytecode());
     }
   }
-  if (options.to >= Phase::Codegen) {
-    progress.begin("codegen");
+  if (options.to >= Phase::Codegen)
     NIBBLE_CHECK(generateCode());
-  }
   if (options.to == Phase::Link)
     return link();
   NIBBLE_CHECK(writeModule());
