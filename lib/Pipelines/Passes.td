@@ -15,7 +15,8 @@ def VerifyPhasePass : Pass<"nibble-verify-phase", "::mlir::ModuleOp"> {
       precision it reads its activations, int8 only with integer weights.
     * `fuse`: no linear, gate or dequantization is left outside of `lowbit.linear`; scalar arithmetic only in epilogues;
       weights lie in panels.
-    * `schedule`: only kernels and one program, whose every buffer has its place.
+    * `schedule`: only kernels and one program, whose every buffer has its place; a barrier between every writer and its
+      readers; no memory shared by buffers that are in use at the same time, in steps of few tokens or of many.
 
     ```mlir
     // nibble-opt --nibble-verify-phase=phase=quantize

@@ -5,6 +5,7 @@
 //
 //===------------------------------------------------------------------------------------------------------===//
 #include "lib/Pipelines/Passes.h"
+#include "lib/Pipelines/VerifySchedule.h"
 
 #include "dialects/LLM/LLM.h"
 #include "dialects/RT/RT.h"
@@ -182,6 +183,7 @@ void VerifyPhasePass::runOnOperation() {
       return checkSchedule(op);
     }
   });
-  if (result.wasInterrupted())
+  if (result.wasInterrupted() ||
+      (*parsed == Phase::Schedule && failed(verifySchedule(*module.getOps<rt::ProgramOp>().begin()))))
     signalPassFailure();
 }
