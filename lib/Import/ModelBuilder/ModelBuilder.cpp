@@ -8,6 +8,7 @@
 #include "nibble/Import/ModelBuilder.h"
 
 #include "dialects/LLM/LLM.h"
+#include "nibble/Quantize/FormatAttribute.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -17,28 +18,6 @@
 
 using namespace mlir;
 using namespace nibble;
-
-static lowbit::FormatAttr formatAttribute(MLIRContext *context, const Format &format) {
-  auto element = [&] {
-    switch (format.element) {
-    case Element::F32:
-      return lowbit::ElementKind::F32;
-    case Element::F16:
-      return lowbit::ElementKind::F16;
-    case Element::BF16:
-      return lowbit::ElementKind::BF16;
-    case Element::Int4:
-      return lowbit::ElementKind::Int4;
-    case Element::Int8:
-      return lowbit::ElementKind::Int8;
-    }
-    return lowbit::ElementKind::F32;
-  }();
-  auto zero = format.zero == Zero::None      ? lowbit::ZeroKind::None
-              : format.zero == Zero::Integer ? lowbit::ZeroKind::Integer
-                                             : lowbit::ZeroKind::Minimum;
-  return lowbit::FormatAttr::get(context, element, format.group, zero);
-}
 
 namespace {
 
