@@ -82,8 +82,10 @@ int nibble::runCommandLine(int argc, char **argv) {
     return code == 0 ? kExitDone : kExitUsage;
   }
   Result<int> code = choice.action();
-  if (!code)
-    return reportError(code.error());
+  if (!code) {
+    reportError(code.error());
+    return Interruptible::isRequested() ? kExitInterrupted : kExitError;
+  }
   if (auto flushed = flushOutput(); !flushed)
     return reportError(flushed.error());
   return *code;

@@ -146,8 +146,8 @@ static Result<int> runGenerate(const std::string &path, const GenerateFlags &fla
   NIBBLE_TRY(auto engine, startEngine(artifact, options, flags.run));
 
   SamplingOptions sampling = samplingOptions(flags.sampling, manifest.generation);
-  Generator generator(engine, tokenizer ? &*tokenizer : nullptr);
   OrderedOutput output(prompts.size(), flags.json || !tokenizer);
+  Generator generator(engine, tokenizer ? &*tokenizer : nullptr);
   for (size_t i = 0; i < prompts.size(); ++i) {
     GenerationRequest request;
     request.prompt = prompts[i].ids;

@@ -56,7 +56,6 @@ nibble::feedAll(Engine &engine, const std::vector<std::vector<int32_t>> &sequenc
   std::vector<Running> running;
   std::vector<StepInput> inputs;
   size_t next = 0;
-  uint32_t vocabulary = engine.model().vocabulary;
   Interruptible interruptible;
   while (next < sequences.size() || !running.empty()) {
     if (Interruptible::isRequested())
@@ -76,11 +75,10 @@ nibble::feedAll(Engine &engine, const std::vector<std::vector<int32_t>> &sequenc
       budget -= count;
     }
     NIBBLE_TRY(auto logits, engine.step(inputs));
-    size_t row = 0;
+    uint32_t row = 0;
     for (size_t i = 0; i < inputs.size(); ++i)
       for (size_t t = 0; t < inputs[i].tokens.size(); ++t)
-        NIBBLE_CHECK(
-            hear(running[i].index, running[i].done++, logits.subspan(row++ * vocabulary, vocabulary)));
+        NIBBLE_CHECK(hear(running[i].index, running[i].done++, logits.row(row++)));
     // What is done makes room; what was left out for lack of budget comes first in the next step.
     size_t took = inputs.size();
     std::rotate(running.begin(), running.begin() + static_cast<ptrdiff_t>(took), running.end());

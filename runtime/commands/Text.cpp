@@ -37,6 +37,8 @@ Result<TemplateSet> nibble::openTemplates(const Artifact &artifact) {
   for (auto &[name, source] : set.templates.items())
     if (!source.is_string())
       return failure(artifact.path() + ": templates." + name + ": expected a string");
+  if (set.templates.empty())
+    return failure(artifact.path() + ": has no chat template; its checkpoint had none; use generate");
   document.erase("templates");
   set.tokens = Json::object();
   for (auto &[name, value] : document.items())

@@ -30,7 +30,7 @@ StepTable resolveProgram(const VariantInfo &variant, const CodeImage &image, Cac
                          const ProgramMemory &memory, uint32_t threads, uint32_t tokenBudget,
                          uint32_t rowBudget);
 
-/// Where the step leaves the logits, f32 [R, vocabulary].
+/// Where the step leaves the logits, f32 [R, vocabulary], rows at multiples of 64 bytes.
 float *resolveLogits(const ProgramInfo &program, const ProgramMemory &memory, uint32_t tokenBudget,
                      uint32_t rowBudget);
 

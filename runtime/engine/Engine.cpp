@@ -42,7 +42,7 @@ struct Engine::State {
   AnonymousMemory arena, workerMemory;
   WorkerPool pool;
   std::unique_ptr<StepWalker> walker;
-  float *logits = nullptr; // [R, vocabulary]
+  float *logits = nullptr; // [R, vocabulary], rows 64-byte aligned
   BatchArrays arrays;
   std::vector<Sequence> sequences; // [slot]
   std::vector<uint32_t> freeSlots;
@@ -226,11 +226,12 @@ NibbleBatch Engine::State::buildBatch(std::span<const StepInput> inputs) {
   return batch;
 }
 
-Result<std::span<float>> Engine::step(std::span<const StepInput> inputs) {
+Result<StepLogits> Engine::step(std::span<const StepInput> inputs) {
   NIBBLE_CHECK(state->check(inputs));
   NibbleBatch batch = state->buildBatch(inputs);
   state->walker->run(batch);
-  return std::span(state->logits, static_cast<size_t>(batch.logitsRows) * model().vocabulary);
+  uint32_t vocabulary = model().vocabulary;
+  return StepLogits{state->logits, batch.logitsRows, vocabulary, (vocabulary + 15) / 16 * 16};
 }
 
 std::vector<DispatchTime> Engine::profile() const {

@@ -75,7 +75,12 @@ struct Generator::State {
 Generator::Generator(Engine &engine, const Tokenizer *tokenizer)
     : state(new State{engine, tokenizer, {}, {}, {}, {}, {}}) {}
 
-Generator::~Generator() { cancel(); }
+/// Whoever hears the text may be gone by now: only the sequences are given back.
+Generator::~Generator() {
+  for (const auto &request : state->requests)
+    if (request->isRunning() && !request->input.sequence)
+      state->engine.destroySequence(*request->sequence);
+}
 
 const GenerationResult &Generator::result(uint32_t request) const {
   return state->requests.at(request)->result;
@@ -188,9 +193,8 @@ Result<bool> Generator::step() {
     return false;
   Clock::time_point begin = Clock::now();
   NIBBLE_TRY(auto logits, state->engine.step(state->inputs));
-  uint32_t vocabulary = state->engine.model().vocabulary;
   uint64_t promptRows = 0, decodeRows = 0;
-  size_t row = 0;
+  uint32_t row = 0;
   for (size_t i = 0; i < state->inputs.size(); ++i) {
     Request &request = *state->taking[i];
     const StepInput &input = state->inputs[i];
@@ -198,7 +202,7 @@ Result<bool> Generator::step() {
     (request.isDecoding() ? decodeRows : promptRows) += count;
     request.stored += count;
     if (input.logits > 0)
-      NIBBLE_CHECK(state->accept(request, logits.subspan(row++ * vocabulary, vocabulary)));
+      NIBBLE_CHECK(state->accept(request, logits.row(row++)));
   }
   GenerationStatistics &statistics = state->statistics;
   ++statistics.steps;

@@ -61,6 +61,10 @@ static_assert(sizeof(ArtifactFooter) == 64);
 /// "tensors": [{"name", "shape": [N, K], "format", "layout": "panel" | "plain", "offset", "size", "activations"}]
 /// "plan": the precision plan as nibble-compile reads it
 ///
+/// "format", "abi" and "segments" are added by the writer (Artifact/Writer.h). Of the variants that a CPU can run, the
+/// one with the most features runs, the first of equals; features are compared without case and punctuation
+/// ("avx512_vnni" is "avx512vnni").
+///
 /// A private entry writes only private operands. In a step of more than kPrivateTokens rows it runs like any other
 /// dispatch, shared among the workers, between barriers.
 // clang-format on

@@ -62,6 +62,17 @@ struct StepInput {
   uint32_t logits = 0;             // the last so many of these tokens get logits
 };
 
+/// The logits of a step, in the engine's arena until the next step; the caller may use them up.
+struct StepLogits {
+  float *data = nullptr;
+  uint32_t rows = 0;
+  uint32_t vocabulary = 0; // elements of a row
+  uint32_t stride = 0;     // elements from row to row: rows begin at multiples of 64 bytes
+  std::span<float> row(uint32_t index) const {
+    return {data + static_cast<size_t>(index) * stride, vocabulary};
+  }
+};
+
 /// Seconds that a dispatch took in all steps.
 struct DispatchTime {
   std::string name;
@@ -91,11 +102,10 @@ public:
   /// Sequences that may still be created.
   uint32_t freeSequences() const;
 
-  /// Runs one step. Gives [R, vocabulary] f32, valid until the next step: for each input in order, its rows
-  /// with logits; the caller may use them up. Where it fails (a budget, the context or the pages do not
-  /// suffice, a token id is out of range) nothing has changed. Every sequence appears at most once. Not
-  /// thread-safe.
-  Result<std::span<float>> step(std::span<const StepInput> inputs);
+  /// Runs one step. The logits have, for each input in order, its rows with logits. Where it fails (a budget,
+  /// the context or the pages do not suffice, a token id is out of range) nothing has changed. Every sequence
+  /// appears at most once. Not thread-safe.
+  Result<StepLogits> step(std::span<const StepInput> inputs);
 
   /// Per dispatch, in order of the schedule; empty unless profiling.
   std::vector<DispatchTime> profile() const;

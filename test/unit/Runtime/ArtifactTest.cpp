@@ -59,7 +59,7 @@ TEST(ArtifactWriterTest, ReadsBackWhatWasWritten) {
   ASSERT_TRUE(artifact) << artifact.error().message;
   const Manifest &manifest = artifact->manifest();
   EXPECT_EQ(manifest.model.architecture, "toy");
-  EXPECT_THAT(manifest.model.eosTokens, testing::ElementsAre(2, 63));
+  EXPECT_THAT(manifest.model.eosTokens, testing::ElementsAre(2, 59));
   EXPECT_EQ(manifest.generation.topK, 5u);
   EXPECT_FLOAT_EQ(manifest.generation.temperature, 0.5f);
   EXPECT_FALSE(manifest.generation.sample);
@@ -270,7 +270,7 @@ TEST(DamagedArtifactTest, ManifestsWithOneWrongValue) {
   expectRefused("/model/vocabulary", 1ull << 40, "expected at most");
   expectRefused("/model/vocabulary", -1, "expected a whole number of at least 0");
   expectRefused("/model/vocabulary", 1.5, "expected a whole number");
-  expectRefused("/model/eos_token_ids/0", 64, "from 0 to 63, found 64");
+  expectRefused("/model/eos_token_ids/0", 60, "from 0 to 59, found 60");
   expectRefused("/model/default_context", 201, "expected at most 200");
   expectRefused("/cache/default", "int8", "is not a type of KV cache");
   expectRefused("/cache/default", "f16", "is not among the types");
@@ -288,7 +288,7 @@ TEST(DamagedArtifactTest, ManifestsWithOneWrongValue) {
   expectRefused("/variants/0/program/dispatches/0/kernel", 7, "expected at most 6");
   expectRefused("/variants/0/program/dispatches/1/kernel", {{"f32", 1}}, "kernel.bf16: is missing");
   expectRefused("/variants/0/program/dispatches/0/barrier", "maybe", "expected always, shared or never");
-  expectRefused("/variants/0/program/dispatches/0/operands/0/1", 8193, "expected at most 8192");
+  expectRefused("/variants/0/program/dispatches/0/operands/0/1", 7681, "expected at most 7680");
   expectRefused("/variants/0/program/dispatches/0/operands/0/1", 10, "not a multiple of 64");
   expectRefused("/variants/0/program/dispatches/0/operands/0/0", "stack", "of kind 'stack'");
   expectRefused("/variants/0/program/dispatches/1/operands/1/1", 2, "expected at most 1");

@@ -52,10 +52,10 @@ void feedAndCompare(Engine &engine, const std::vector<int32_t> &tokens, uint32_t
     StepInput input = {*sequence, part, static_cast<uint32_t>(part.size())};
     auto logits = engine.step({&input, 1});
     ASSERT_TRUE(logits) << logits.error().message;
-    ASSERT_EQ(logits->size(), part.size() * toy::kVocabulary);
+    ASSERT_EQ(logits->rows, part.size());
     for (size_t r = 0; r < part.size(); ++r) {
-      std::vector<float> row(logits->begin() + static_cast<ptrdiff_t>(r * toy::kVocabulary),
-                             logits->begin() + static_cast<ptrdiff_t>((r + 1) * toy::kVocabulary));
+      auto values = logits->row(static_cast<uint32_t>(r));
+      std::vector<float> row(values.begin(), values.end());
       ASSERT_EQ(row, expected[begin + r]) << "position " << begin + r << ", chunk " << chunk;
     }
   }
@@ -120,10 +120,10 @@ TEST_F(EngineTest, RaggedBatchesMixPromptsAndDecodingRows) {
       break;
     auto logits = engine.step(inputs);
     ASSERT_TRUE(logits) << logits.error().message;
-    ASSERT_EQ(logits->size(), rows.size() * toy::kVocabulary);
-    for (size_t r = 0; r < rows.size(); ++r)
+    ASSERT_EQ(logits->rows, rows.size());
+    for (uint32_t r = 0; r < rows.size(); ++r)
       for (uint32_t v = 0; v < toy::kVocabulary; ++v)
-        ASSERT_EQ((*logits)[r * toy::kVocabulary + v], expected[rows[r].first][rows[r].second][v]);
+        ASSERT_EQ(logits->row(r)[v], expected[rows[r].first][rows[r].second][v]);
   }
 }
 
@@ -132,7 +132,7 @@ TEST_F(EngineTest, TruncateForgetsAndReleasesPages) {
   uint32_t pages = engine.freePages();
   std::vector<int32_t> first = toy::tokens(90, 3), second = first;
   for (size_t i = 40; i < second.size(); ++i)
-    second[i] = (second[i] + 1) % 64;
+    second[i] = (second[i] + 1) % 60;
   auto expected = toy::expectedLogits(second);
   SequenceId id = *engine.createSequence();
   StepInput input = {id, first, 0};
@@ -144,7 +144,7 @@ TEST_F(EngineTest, TruncateForgetsAndReleasesPages) {
   input = {id, std::span(second).subspan(40), 1};
   auto logits = engine.step({&input, 1});
   ASSERT_TRUE(logits);
-  EXPECT_THAT(*logits, testing::ElementsAreArray(expected.back()));
+  EXPECT_THAT(logits->row(0), testing::ElementsAreArray(expected.back()));
   engine.destroySequence(id);
   EXPECT_EQ(engine.freePages(), pages);
   EXPECT_EQ(engine.length(id), 0u);
@@ -172,9 +172,9 @@ TEST_F(EngineTest, RefusesWhatDoesNotFitAndChangesNothing) {
     EXPECT_EQ(engine.length(a), length);
   };
   auto first = [&](uint32_t count) { return std::span(tokens).first(count); };
-  std::vector<int32_t> bad = {1, 64}, negative = {-1};
+  std::vector<int32_t> bad = {1, 60}, negative = {-1};
   expectFailure({}, "at least one sequence");
-  expectFailure({{a, bad, 0}}, "token id 64 is not in the vocabulary of 64");
+  expectFailure({{a, bad, 0}}, "token id 60 is not in the vocabulary of 60");
   expectFailure({{a, negative, 0}}, "token id -1");
   expectFailure({{a, first(151), 0}}, "the context is 128");
   expectFailure({{a, first(100), 0}, {b, first(60), 0}}, "exceeds the budget of 150");
@@ -217,7 +217,7 @@ TEST_F(EngineTest, MemoryPlanAddsUp) {
   options.sequences = 4;
   auto plan = planMemory(*artifact, options);
   ASSERT_TRUE(plan) << plan.error().message;
-  EXPECT_EQ(plan->weights, 2u * 64 * 16 * 4);
+  EXPECT_EQ(plan->weights, 2u * 60 * 16 * 4);
   EXPECT_EQ(plan->arena, 100u * 128 + 10 * 256 + 64);
   EXPECT_EQ(plan->pages, 4u * 4); // 128 positions each
   EXPECT_EQ(plan->cache, 16u * 2 * 2 * 2 * 32 * 8 * 4);

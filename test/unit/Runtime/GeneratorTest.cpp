@@ -2,9 +2,7 @@
 
 #include "nibble/runtime/Generator.h"
 #include "ToyModel.h"
-#include "nibble/Import/Tokenizer.h"
 #include "runtime/engine/TextStream.h"
-#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -61,53 +59,10 @@ TEST(StopStringFilterTest, HoldsBackOnlyWhatMayBeginAStopString) {
 //===- Generator
 //------------------------------------------------------------------------------------------===//
 
-/// 64 tokens: 0 unknown, 1 start and 2 end (special), then one for each of 61 characters.
-std::string toyCharacters() { return "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?'-:;"; }
-
-std::string toyTokenizer() {
-  TokenizerSpec spec;
-  spec.source = "test";
-  auto add = [&](const std::string &text, bool special) {
-    TokenizerSpec::Token token;
-    token.spelling = text;
-    token.inModel = true;
-    token.special = special;
-    spec.tokens.push_back(token);
-  };
-  add("<unk>", true);
-  add("<s>", true);
-  add("</s>", true);
-  for (char c : toyCharacters())
-    add(std::string(1, c), false);
-  spec.prefix = {1};
-  spec.bos = 1;
-  spec.eos = 2;
-  spec.unk = 0;
-  auto bytes = serializeTokenizer(spec);
-  if (!bytes)
-    ADD_FAILURE() << bytes.error().message;
-  return std::string(reinterpret_cast<const char *>(bytes->data()), bytes->size());
-}
-
-/// What greedy decoding must give: the argmax, lowest id first, of the plain loops' logits.
-std::vector<int32_t> greedy(std::vector<int32_t> tokens, size_t count,
-                            const std::vector<int32_t> &stops = {}) {
-  std::vector<int32_t> result;
-  while (result.size() < count) {
-    auto logits = toy::expectedLogits(tokens).back();
-    auto token = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    result.push_back(token);
-    tokens.push_back(token);
-    if (std::find(stops.begin(), stops.end(), token) != stops.end())
-      break;
-  }
-  return result;
-}
-
 class GeneratorTest : public testing::Test {
 protected:
   static void SetUpTestSuite() {
-    auto written = toy::write(toy::temporaryPath("generator"), "", {{"tokenizer", toyTokenizer()}});
+    auto written = toy::write(toy::temporaryPath("generator"), "", {{"tokenizer", toy::tokenizer()}});
     ASSERT_TRUE(written) << written.error().message;
     auto opened = Artifact::open(toy::temporaryPath("generator"));
     ASSERT_TRUE(opened) << opened.error().message;
@@ -175,7 +130,7 @@ TEST_F(GeneratorTest, ManyPromptsGiveWhatEachGivesAlone) {
     runAll(generator);
     uint64_t promptTokens = 0;
     for (uint32_t i = 0; i < 7; ++i) {
-      EXPECT_EQ(generator.result(i).tokens, greedy(prompts[i], 5 + i))
+      EXPECT_EQ(generator.result(i).tokens, toy::greedy(prompts[i], 5 + i))
           << "prompt " << i << ", budget " << c.tokens;
       EXPECT_EQ(generator.result(i).reason, FinishReason::Length);
       promptTokens += prompts[i].size();
@@ -204,13 +159,13 @@ TEST_F(GeneratorTest, DecodingRowsComeBeforePrompts) {
 
 TEST_F(GeneratorTest, StopsAtAnyEndTokenAndCountsIt) {
   Engine engine = make(64, 2);
-  std::vector<int32_t> prompt = toy::tokens(10, 3), free = greedy(prompt, 12);
+  std::vector<int32_t> prompt = toy::tokens(10, 3), free = toy::greedy(prompt, 12);
   Generator generator(engine, nullptr);
   GenerationRequest stopping = request(prompt, 12);
   stopping.stopTokens = {free[0] == 50 ? 51 : 50, free[4]};
   ASSERT_TRUE(generator.submit(stopping));
   runAll(generator);
-  EXPECT_EQ(generator.result(0).tokens, greedy(prompt, 12, stopping.stopTokens));
+  EXPECT_EQ(generator.result(0).tokens, toy::greedy(prompt, 12, stopping.stopTokens));
   EXPECT_EQ(generator.result(0).reason, FinishReason::Stop);
 }
 
@@ -230,7 +185,7 @@ TEST_F(GeneratorTest, StreamsTextAndEndsAtStopStrings) {
   runAll(silent);
   std::string text;
   for (int32_t token : silent.result(0).tokens)
-    text += token < 3 ? std::string() : toyCharacters().substr(static_cast<size_t>(token) - 3, 1);
+    text += token < 3 ? std::string() : toy::characters().substr(static_cast<size_t>(token) - 3, 1);
   ASSERT_GT(text.size(), 8u);
 
   std::string heard;
@@ -266,7 +221,7 @@ TEST_F(GeneratorTest, RefusesInsteadOfCutting) {
   expectRefused(request({}, 1), "the prompt is empty");
   expectRefused(request(toy::tokens(128, 1), 0), "the context of 128 leaves no room");
   expectRefused(request(toy::tokens(100, 1), 29), "the context holds 128");
-  expectRefused(request({64}, 1), "token id 64");
+  expectRefused(request({60}, 1), "token id 60");
   GenerationRequest bad = request({1}, 1);
   bad.sampling.topP = 2;
   expectRefused(bad, "top_p");
@@ -319,7 +274,7 @@ TEST_F(GeneratorTest, KeptSequencesGoOnWhereTheyWere) {
   second.sequence = sequence;
   ASSERT_TRUE(generator.submit(second));
   runAll(generator);
-  EXPECT_EQ(generator.result(0).tokens, greedy(prompt, 6));
+  EXPECT_EQ(generator.result(0).tokens, toy::greedy(prompt, 6));
   EXPECT_EQ(generator.statistics().promptTokens, 3u);
 }
 

@@ -10,7 +10,10 @@
 
 using namespace nibble;
 
-static constexpr uint32_t kWidth = 16, kHeads = 2, kHeadDim = 8, kVocabulary = 64, kColumns = 8;
+static constexpr uint32_t kWidth = 16, kHeads = 2, kHeadDim = 8, kVocabulary = 60, kColumns = 12;
+
+// Rows of every buffer begin at multiples of 64 bytes.
+static constexpr uint32_t kLogitsStride = (kVocabulary + 15) / 16 * 16;
 
 static float toFloat(float value) { return value; }
 static float toFloat(uint16_t bits) {
@@ -123,7 +126,7 @@ void toyHead(const NibbleBatch *batch, void *const *operands, uint32_t begin, ui
       float sum = 0;
       for (uint32_t j = 0; j < kWidth; ++j)
         sum += table[v * kWidth + j] * y[batch->logitsRow[r] * kWidth + j];
-      logits[r * kVocabulary + v] = sum;
+      logits[r * kLogitsStride + v] = sum;
     }
   }
 }

@@ -2,7 +2,9 @@
 
 #include "ToyModel.h"
 #include "nibble/Artifact/Writer.h"
+#include "nibble/Import/Tokenizer.h"
 #include "nibble/runtime/ArtifactFormat.h"
+#include <algorithm>
 #include <cstdlib>
 #include <elf.h>
 #include <fstream>
@@ -56,7 +58,7 @@ static const std::string &image() {
   return bytes;
 }
 
-/// Embedding and head, [64][16] each: small whole numbers.
+/// Embedding and head, [60][16] each: small whole numbers.
 static std::vector<float> weightTable(uint32_t which) {
   std::vector<float> table(toy::kVocabulary * kWidth);
   for (uint32_t i = 0; i < table.size(); ++i)
@@ -75,8 +77,8 @@ json toy::manifest() {
                   kernel("toyStoreBF16", "toyRows", 0),  kernel("toyAttendF32", "toyRows", 0),
                   kernel("toyAttendBF16", "toyRows", 0), kernel("toyFold", "toyRows", 64),
                   kernel("toyHead", "toyHeadItems", 0)};
-  uint64_t tableBytes = kVocabulary * kWidth * 4;
-  // arena: x [T][16], y [T][16], logits [R][64], 64 bytes unused in front
+  uint64_t tableBytes = kVocabulary * kWidth * 4; // 3840
+  // arena: x [T][16], y [T][16], logits [R][60] in rows of 256 bytes, 64 bytes unused in front
   json x = {"private", 64, 0, 0, 64}, y = {"arena", 64, 0, 64}, logits = {"arena", 128, 0, 64};
   json store = {{"f32", 1}, {"bf16", 2}}, attend = {{"f32", 3}, {"bf16", 4}};
   auto dispatch = [](json kernel, json operands, const char *barrier, bool isPrivate, const char *name) {
@@ -95,10 +97,8 @@ json toy::manifest() {
       dispatch(attend, {x, {"cache", 1}, y}, "always", false, "layer 1 attend"),
       dispatch(6, {{"weights", tableBytes}, y, logits}, "always", false, "head"),
   };
-  json program = {{"arena", {128, kVocabulary * 4, 64}},
-                  {"private", 64 + 16 * 64},
-                  {"dispatches", dispatches},
-                  {"logits", logits}};
+  json program = {
+      {"arena", {128, 256, 64}}, {"private", 64 + 16 * 64}, {"dispatches", dispatches}, {"logits", logits}};
   return {{"nibble", "test"},
           {"model",
            {{"architecture", "toy"},
@@ -113,7 +113,7 @@ json toy::manifest() {
             {"default_context", 128},
             {"parameters", 2048},
             {"bos_token_id", 1},
-            {"eos_token_ids", {2, 63}}}},
+            {"eos_token_ids", {2, 59}}}},
           {"generation", {{"temperature", 0.5}, {"top_k", 5}}},
           {"cache", {{"types", {"f32", "bf16"}}, {"default", "f32"}}},
           {"variants",
@@ -124,11 +124,11 @@ json toy::manifest() {
              {"program", program}}}},
           {"tensors",
            {{{"name", "embed"},
-             {"shape", {64, 16}},
+             {"shape", {60, 16}},
              {"format", "f32"},
              {"layout", "plain"},
              {"offset", 0},
-             {"size", 4096}}}}};
+             {"size", 3840}}}}};
 }
 
 Result<void> toy::write(const std::string &path, const std::string &runtime,
@@ -190,4 +190,45 @@ std::vector<int32_t> toy::tokens(uint32_t count, uint32_t seed) {
     result.push_back(static_cast<int32_t>(state >> 16) % static_cast<int32_t>(kVocabulary));
   }
   return result;
+}
+
+std::vector<int32_t> toy::greedy(std::vector<int32_t> tokens, size_t count,
+                                 const std::vector<int32_t> &stops) {
+  std::vector<int32_t> result;
+  while (result.size() < count) {
+    auto logits = expectedLogits(tokens).back();
+    auto token = static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    result.push_back(token);
+    tokens.push_back(token);
+    if (std::find(stops.begin(), stops.end(), token) != stops.end())
+      break;
+  }
+  return result;
+}
+
+std::string toy::characters() { return "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ .,!?"; }
+
+std::string toy::tokenizer() {
+  TokenizerSpec spec;
+  spec.source = "test";
+  auto add = [&](const std::string &text, bool special) {
+    TokenizerSpec::Token token;
+    token.spelling = text;
+    token.inModel = true;
+    token.special = special;
+    spec.tokens.push_back(token);
+    if (special)
+      spec.added.push_back({.content = text, .id = static_cast<int32_t>(spec.tokens.size() - 1)});
+  };
+  add("<unk>", true);
+  add("<s>", true);
+  add("</s>", true);
+  for (char c : characters())
+    add(std::string(1, c), false);
+  spec.prefix = {1};
+  spec.bos = 1;
+  spec.eos = 2;
+  spec.unk = 0;
+  auto bytes = serializeTokenizer(spec);
+  return bytes ? std::string(reinterpret_cast<const char *>(bytes->data()), bytes->size()) : "broken";
 }

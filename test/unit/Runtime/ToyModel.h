@@ -13,7 +13,7 @@
 
 namespace nibble::toy {
 
-inline constexpr uint32_t kVocabulary = 64, kContext = 200;
+inline constexpr uint32_t kVocabulary = 60, kContext = 200;
 
 /// The manifest as the compiler would hand it to the writer.
 nlohmann::json manifest();
@@ -29,6 +29,15 @@ Result<void> write(const std::string &path, const std::string &runtime = "",
 
 /// Logits of every position of one sequence: [tokens][kVocabulary].
 std::vector<std::vector<float>> expectedLogits(const std::vector<int32_t> &tokens);
+
+/// What greedy decoding must give: the argmax, lowest id first, until one of `stops` (which is included).
+std::vector<int32_t> greedy(std::vector<int32_t> tokens, size_t count,
+                            const std::vector<int32_t> &stops = {});
+
+/// The characters of tokens 3 to 59; 0 is unknown, 1 start and 2 end.
+std::string characters();
+/// The segment of a tokenizer that has them.
+std::string tokenizer();
 
 /// `count` token ids that depend on `seed` only.
 std::vector<int32_t> tokens(uint32_t count, uint32_t seed);
