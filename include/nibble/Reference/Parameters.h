@@ -15,37 +15,28 @@
 
 namespace nibble {
 class Artifact;
+class ParameterStore;
 } // namespace nibble
 
 namespace nibble::reference {
 
-/// One step of a recipe that changes values or their order; packing changes neither.
-struct RecipeStep {
-  enum class Kind : uint8_t { UnpermuteRows, Convert };
-  Kind kind = Kind::Convert;
-  int64_t heads = 0; // UnpermuteRows
-  Format format;     // Convert
-};
-
+/// What an llm.param asks for. Packing, the last step of a recipe, changes no value.
 struct ParameterRequest {
   std::string name;
   int64_t rows = 0, columns = 0; // a vector is one row; [E][F][K] is E * F rows
   Format source;                 // as the checkpoint has it
-  std::vector<RecipeStep> recipe;
+  int64_t unpermutedHeads = 0;   // the checkpoint has the rows of so many heads in rotary pairs; 0: in order
+  std::vector<Format> conversions; // one after the other
 
-  /// The format after the last step.
-  Format format() const;
+  /// The format in the end.
+  Format format() const { return conversions.empty() ? source : conversions.back(); }
 };
 
 /// Gives the whole weight, in request.format().
 using ParameterSource = std::function<Result<RowBlock>(const ParameterRequest &)>;
 
-/// Puts the rows of each head back in order: row i of a head is stored row 2i, row i + D/2 is stored row 2i
-/// + 1.
-Result<RowBlock> unpermuteRows(RowBlock block, int64_t heads);
-
-/// Carries out the recipe on a weight as the checkpoint has it.
-Result<RowBlock> carryOut(const ParameterRequest &request, RowBlock block);
+/// Weights of a checkpoint, which must outlive the source; recipes are carried out as the compiler does.
+ParameterSource checkpointParameters(const ParameterStore &store);
 
 /// Weights of an artifact, which must outlive the source.
 ParameterSource artifactParameters(const Artifact &artifact);

@@ -50,9 +50,9 @@ ParameterRequest nibble::reference::requestOf(llm::ParamOp op) {
   }
   for (mlir::Attribute step : op.getRecipe()) {
     if (auto unpermute = mlir::dyn_cast<lowbit::UnpermuteRowsAttr>(step))
-      request.recipe.push_back({RecipeStep::Kind::UnpermuteRows, unpermute.getHeads(), {}});
+      request.unpermutedHeads = unpermute.getHeads();
     else if (auto convert = mlir::dyn_cast<lowbit::ConvertAttr>(step))
-      request.recipe.push_back({RecipeStep::Kind::Convert, 0, formatOf(convert.getFormat())});
+      request.conversions.push_back(formatOf(convert.getFormat()));
   }
   return request;
 }

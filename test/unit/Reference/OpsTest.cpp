@@ -289,8 +289,8 @@ TEST(Ops, ParametersComeFromTheSourceOnceTheyAreNeeded) {
     EXPECT_EQ(request.columns, 3);
     EXPECT_EQ(formatSpelling(request.source), "bf16");
     EXPECT_EQ(formatSpelling(request.format()), "int8-g32");
-    EXPECT_EQ(request.recipe.size(), 2u);
-    EXPECT_EQ(request.recipe[0].heads, 1);
+    EXPECT_EQ(request.conversions.size(), 1u);
+    EXPECT_EQ(request.unpermutedHeads, 1);
     return RowBlock{request.format(), 2, 3, {}, {1, 2, 3, 4, 5, 6}, {0x3c00, 0x3800}, {}};
   };
   std::string type = "!lowbit.packed<2x3, <int8, group = 32, scale = f16, zero = none>, panel>";

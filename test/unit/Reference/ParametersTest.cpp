@@ -1,43 +1,75 @@
-//===- ParametersTest.cpp - Recipes -----------------------------------------------------------------===//
+//===- ParametersTest.cpp - Weights from a checkpoint -----------------------------------------------===//
+//
+// Weights from an artifact are tested where artifacts are made (test/Integration).
+//
+//===------------------------------------------------------------------------------------------------------===//
 #include "nibble/Reference/Parameters.h"
+#include "nibble/Import/ParameterStore.h"
+#include "nibble/Reference/Kernels.h"
 
 #include <gtest/gtest.h>
 
 using namespace nibble;
 using namespace nibble::reference;
 
-TEST(Recipe, UnpermuteUndoesTheInterleavingOfPairs) {
-  // Two heads of 4 rows: stored as 0 2 1 3, that is rows 0 and 2 of a head side by side.
-  RowBlock stored{{Element::Int8, 32, Zero::None}, 8, 1, {}, {0, 2, 1, 3, 10, 12, 11, 13}, {}, {}};
-  for (int8_t code : stored.codes)
-    stored.scales.push_back(static_cast<uint16_t>(100 + code));
-  auto rows = unpermuteRows(stored, 2);
-  ASSERT_TRUE(rows) << rows.error().message;
-  EXPECT_EQ(rows->codes, (std::vector<int8_t>{0, 1, 2, 3, 10, 11, 12, 13}));
-  EXPECT_EQ(rows->scales, (std::vector<uint16_t>{100, 101, 102, 103, 110, 111, 112, 113}));
+namespace {
+
+struct CheckpointTest : testing::Test {
+  std::vector<float> plain = std::vector<float>(2 * 32, 257);
+  std::vector<float> paired = {0, 2, 1, 3, 10, 12, 11, 13}; // two heads of 4 rows
+  ParameterStore store;
+
+  void SetUp() override {
+    plain[32] = 3;
+    plain[33] = -257 * 8;
+    add("plain", {2, 32}, plain, 0);
+    add("paired", {8, 1}, paired, 2);
+  }
+  void add(const char *name, std::vector<int64_t> shape, const std::vector<float> &values, int64_t heads) {
+    StoredTensor tensor;
+    tensor.name = name;
+    tensor.shape = std::move(shape);
+    tensor.bytes = std::as_bytes(std::span(values));
+    tensor.interleavedHeads = heads;
+    auto added = store.add(tensor);
+    ASSERT_TRUE(added) << added.error().message;
+  }
+  std::string message(const ParameterRequest &request) {
+    auto block = checkpointParameters(store)(request);
+    EXPECT_FALSE(block);
+    return block ? "" : block.error().message;
+  }
+};
+
+const Format bf16{Element::BF16, 0, Zero::None}, int8{Element::Int8, 32, Zero::None};
+
+} // namespace
+
+TEST_F(CheckpointTest, ConversionsAreCarriedOutInOrder) {
+  auto block = checkpointParameters(store)({"plain", 2, 32, {}, 0, {bf16, int8}});
+  ASSERT_TRUE(block) << block.error().message;
+  EXPECT_EQ(block->format, int8);
+  // bf16 makes 256 of 257, which int8 then keeps: -2048 is -128 steps of 16.
+  Matrix values = dequantize(*block);
+  EXPECT_EQ(values.row(1)[0], 0); // 3 is nearer to 0 than to 16
+  EXPECT_EQ(values.row(1)[1], -2048);
+  EXPECT_EQ(values.row(1)[2], 256);
 }
 
-TEST(Recipe, UnpermuteOfABias) {
-  RowBlock stored{{}, 1, 4, {0, 2, 1, 3}, {}, {}, {}};
-  auto bias = unpermuteRows(stored, 1);
-  ASSERT_TRUE(bias) << bias.error().message;
-  EXPECT_EQ(bias->values, (std::vector<float>{0, 1, 2, 3}));
-  EXPECT_FALSE(unpermuteRows(stored, 3));
+TEST_F(CheckpointTest, RowsOfRotaryPairsComeInOrder) {
+  auto block = checkpointParameters(store)({"paired", 8, 1, {}, 2, {}});
+  ASSERT_TRUE(block) << block.error().message;
+  EXPECT_EQ(block->values, (std::vector<float>{0, 1, 2, 3, 10, 11, 12, 13}));
 }
 
-TEST(Recipe, StepsInOrderAndErrorsThatNameTheWeight) {
-  ParameterRequest request{"w", 2, 32, {}, {{RecipeStep::Kind::UnpermuteRows, 1, {}}}};
-  request.recipe.push_back({RecipeStep::Kind::Convert, 0, {Element::BF16, 0, Zero::None}});
-  RowBlock block{{}, 2, 32, std::vector<float>(64, 257), {}, {}, {}};
-  block.values[32] = 3;
-  auto done = carryOut(request, block);
-  ASSERT_TRUE(done) << done.error().message;
-  EXPECT_EQ(done->format, request.format());
-  EXPECT_EQ(done->values[0], 256); // rounded; two rows of a head stay in order
-  EXPECT_EQ(done->values[32], 3);
-
-  request.recipe = {{RecipeStep::Kind::UnpermuteRows, 7, {}}};
-  auto bad = carryOut(request, block);
-  ASSERT_FALSE(bad);
-  EXPECT_EQ(bad.error().message, "weight 'w': 2 rows are no even number of rows for each of 7 heads");
+TEST_F(CheckpointTest, ErrorsNameTheWeight) {
+  EXPECT_EQ(message({"other", 2, 32, {}, 0, {}}),
+            "the module has the weight 'other', the checkpoint does not");
+  EXPECT_EQ(
+      message({"plain", 2, 32, bf16, 0, {}}),
+      "weight 'plain': the checkpoint has it in f32, the module expects bf16; was the module imported from "
+      "another checkpoint?");
+  EXPECT_EQ(message({"plain", 2, 32, {}, 2, {}}), "weight 'plain': the checkpoint has 0 heads of it in "
+                                                  "rotary pairs, the module expects 2; was the module "
+                                                  "imported from another checkpoint?");
 }
