@@ -156,7 +156,7 @@ static Result<int> runEval(const std::string &path, const EvalFlags &flags) {
   uint32_t context = flags.run.context ? flags.run.context : model.defaultContext;
   std::vector<std::vector<int32_t>> windows;
   if (!flags.tokens.empty()) {
-    NIBBLE_TRY(windows, readTokenFile(flags.tokens, model));
+    NIBBLE_TRY(windows, readTokenFile(flags.tokens, model.vocabulary));
     if (flags.window)
       windows = cutIntoWindows(windows, flags.window);
   } else {

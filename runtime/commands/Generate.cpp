@@ -78,7 +78,7 @@ static Result<std::vector<Prompt>> readPrompts(const GenerateFlags &flags, const
                                                const std::string &name, const ModelInfo &model) {
   std::vector<Prompt> prompts;
   if (!flags.tokens.empty()) {
-    NIBBLE_TRY(auto sequences, readTokenFile(flags.tokens, model));
+    NIBBLE_TRY(auto sequences, readTokenFile(flags.tokens, model.vocabulary));
     for (auto &ids : sequences)
       prompts.push_back({"", std::move(ids)});
   }

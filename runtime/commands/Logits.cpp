@@ -16,7 +16,7 @@ struct LogitsFlags {
 
 static Result<int> runLogits(const std::string &path, const LogitsFlags &flags) {
   NIBBLE_TRY(auto artifact, Artifact::open(path));
-  NIBBLE_TRY(auto sequences, readTokenFile(flags.tokens, artifact.manifest().model));
+  NIBBLE_TRY(auto sequences, readTokenFile(flags.tokens, artifact.manifest().model.vocabulary));
   NIBBLE_TRY(auto options, engineOptions(flags.run));
   Feeding feeding = {flags.chunk, flags.decodeFrom};
   setBudgets(options, artifact.manifest().model, sequences, feeding);

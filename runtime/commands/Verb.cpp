@@ -108,31 +108,6 @@ void nibble::printProfile(const Engine &engine) {
                  total > 0 ? time.seconds / total * 100 : 0.0);
 }
 
-Result<std::vector<std::vector<int32_t>>> nibble::readTokenFile(const std::string &path,
-                                                                const ModelInfo &model) {
-  NIBBLE_TRY(auto document, readJsonFile(path, {.bytes = 1u << 30, .depth = 4}));
-  JsonProblem problem;
-  JsonCursor root(&document, path, problem);
-  std::vector<std::vector<int32_t>> sequences;
-  auto read = [&](const JsonCursor &list) {
-    sequences.emplace_back();
-    for (size_t i = 0, count = list.size(); i < count && !problem.first; ++i)
-      sequences.back().push_back(
-          static_cast<int32_t>(list[i].integer(0, static_cast<int64_t>(model.vocabulary) - 1)));
-    if (sequences.back().empty())
-      list.fail("is empty; expected at least one token id");
-  };
-  size_t count = root.size();
-  if (count > 0 && root[size_t{0}].isArray())
-    for (size_t i = 0; i < count && !problem.first; ++i)
-      read(root[i]);
-  else
-    read(root);
-  if (problem.first)
-    return tl::unexpected(*problem.first);
-  return sequences;
-}
-
 //===- Interrupts ---------------------------------------------------------------------------------------===//
 
 static volatile std::sig_atomic_t interrupted = 0;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "nibble/runtime/Engine.h"
+#include "nibble/runtime/TokenFile.h"
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <functional>
@@ -41,9 +42,6 @@ Result<EngineOptions> engineOptions(const RunFlags &flags);
 Result<Engine> startEngine(const Artifact &artifact, const EngineOptions &options, const RunFlags &flags);
 /// Prints the table of --profile on stderr; nothing without it.
 void printProfile(const Engine &engine);
-
-/// Reads a file of token ids, [[ids...], ...] or one [ids...]; every id must be in the vocabulary.
-Result<std::vector<std::vector<int32_t>>> readTokenFile(const std::string &path, const ModelInfo &model);
 
 /// Ctrl-C sets this instead of ending the program while an Interruptible lives; a second one within it ends
 /// it.
