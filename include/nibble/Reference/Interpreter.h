@@ -37,8 +37,8 @@ struct ModelShape {
 struct InterpreterOptions {
   /// Weights are kept decoded from their source while they fit; the others are read again in each step.
   uint64_t weightCacheBytes = uint64_t(4) << 30;
-  /// Hears the multiplications that were done since the last call.
-  std::function<void(double multiplications)> progress;
+  /// Hears the multiplications that were done since the last call; false ends the step.
+  std::function<bool(double multiplications)> progress;
 };
 
 class Interpreter {

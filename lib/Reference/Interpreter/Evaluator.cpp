@@ -123,8 +123,8 @@ Result<Evaluator::Values> Evaluator::run(Block &block) {
     releaseOperands(&op);
     for (auto [value, runtime] : llvm::zip_equal(op.getResults(), results))
       define(value, std::move(runtime));
-    if (afterOp)
-      afterOp(&op);
+    if (afterOp && !afterOp(&op))
+      return nibble::failure("interrupted");
   }
   NIBBLE_CHECK(loadParameters(block.getTerminator()));
   Values yielded;

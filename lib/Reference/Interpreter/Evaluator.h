@@ -15,7 +15,7 @@ namespace nibble::reference {
 
 class Evaluator {
 public:
-  Evaluator(ParameterCache &parameters, const std::function<void(mlir::Operation *)> &afterOp)
+  Evaluator(ParameterCache &parameters, const std::function<bool(mlir::Operation *)> &afterOp)
       : parameters(parameters), afterOp(afterOp) {}
 
   Result<std::vector<RuntimeValue>> call(mlir::func::FuncOp function, std::vector<RuntimeValue> arguments);
@@ -74,7 +74,7 @@ private:
     int64_t uses; // still to come
   };
   ParameterCache &parameters;
-  const std::function<void(mlir::Operation *)> &afterOp;
+  const std::function<bool(mlir::Operation *)> &afterOp;
   llvm::DenseMap<mlir::Value, Entry> values;
   llvm::SmallPtrSet<mlir::Operation *, 8> active; // functions that are running
 };

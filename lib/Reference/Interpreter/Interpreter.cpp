@@ -87,11 +87,11 @@ Result<Matrix> Interpreter::step(const Batch &batch, KeyValueCache &cache) {
                            std::to_string(shape.layers) + " of " +
                            std::to_string(shape.kvHeads * shape.headDim));
   NIBBLE_CHECK(checkBatch(batch, cache));
-  std::function<void(Operation *)> afterOp;
+  std::function<bool(Operation *)> afterOp;
   if (state->options.progress)
     afterOp = [&](Operation *op) {
-      if (double work = multiplicationsOf(op, batch))
-        state->options.progress(work);
+      double work = multiplicationsOf(op, batch);
+      return work == 0 || state->options.progress(work);
     };
   Evaluator evaluator(state->parameters, afterOp);
   std::vector<RuntimeValue> arguments = {batch.tokenIds, batch.positions, batch.logitsRows,
@@ -110,6 +110,6 @@ Result<std::vector<RuntimeValue>> nibble::reference::call(func::FuncOp function,
                                                           std::vector<RuntimeValue> arguments,
                                                           const ParameterSource &parameters) {
   ParameterCache cache(parameters, 0);
-  std::function<void(Operation *)> afterOp;
+  std::function<bool(Operation *)> afterOp;
   return Evaluator(cache, afterOp).call(function, std::move(arguments));
 }

@@ -116,7 +116,10 @@ TEST_F(StepTest, AFirstTokenAttendsToItselfOnly) {
 TEST_F(StepTest, ProgressAddsUpToTheEstimate) {
   double heard = 0;
   InterpreterOptions options;
-  options.progress = [&](double work) { heard += work; };
+  options.progress = [&](double work) {
+    heard += work;
+    return true;
+  };
   options.weightCacheBytes = 0; // weights are read again
   Interpreter steps = interpreter(options);
   Batch batch = batchOf(sequences, {{0, 4}, {0, 2}});
@@ -125,6 +128,15 @@ TEST_F(StepTest, ProgressAddsUpToTheEstimate) {
   // 6 tokens by 4 x 8, 6 rows of logits by 6 x 8, 1 + 2 + 3 + 4 + 1 + 2 positions by 2 x 8.
   EXPECT_EQ(heard, 6 * 32 + 6 * 48 + 13 * 16);
   EXPECT_EQ(steps.multiplications(batch), heard);
+}
+
+TEST_F(StepTest, ProgressMayEndTheStep) {
+  InterpreterOptions options;
+  options.progress = [](double) { return false; };
+  KeyValueCache one = cache();
+  auto logits = interpreter(options).step(batchOf(sequences, {{0, 4}, {0, 2}}), one);
+  ASSERT_FALSE(logits);
+  EXPECT_EQ(logits.error().message, "interrupted");
 }
 
 TEST_F(StepTest, RefusesWhatDoesNotFit) {
