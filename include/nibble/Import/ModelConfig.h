@@ -47,7 +47,7 @@ struct RotaryTable {
 RotaryTable rotaryTable(const RotaryConfig &rotary, int64_t headDim);
 
 /// What generation_config.json asks for; absent where it says nothing.
-struct GenerationDefaults {
+struct GenerationSettings {
   std::optional<double> temperature, topP, minP, repetitionPenalty;
   std::optional<int64_t> topK;
   std::optional<bool> sample; // do_sample
@@ -77,7 +77,7 @@ struct ModelConfig {
 
   std::optional<int64_t> bosToken;
   std::vector<int64_t> stopTokens; // every id that ends generation, ascending, without repeats
-  GenerationDefaults generation;
+  GenerationSettings generation;
 
   int64_t queryRows() const { return heads * headDim; }
   int64_t keyRows() const { return kvHeads * headDim; }

@@ -170,7 +170,7 @@ Result<ModelConfig> nibble::readConfig(const json &document, const std::string &
 Result<void> nibble::readGenerationConfig(const json &document, const std::string &file,
                                           ModelConfig &config) {
   NIBBLE_TRY(auto object, JsonObject::of(document, file));
-  GenerationDefaults &generation = config.generation;
+  GenerationSettings &generation = config.generation;
   NIBBLE_TRY(generation.temperature, object.real("temperature"));
   NIBBLE_TRY(generation.topK, object.integer("top_k"));
   NIBBLE_TRY(generation.topP, object.real("top_p"));

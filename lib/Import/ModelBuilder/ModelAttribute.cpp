@@ -7,7 +7,7 @@
 using namespace mlir;
 using namespace nibble;
 
-static DictionaryAttr generationAttribute(Builder &builder, const GenerationDefaults &generation) {
+static DictionaryAttr generationAttribute(Builder &builder, const GenerationSettings &generation) {
   NamedAttrList entries;
   auto add = [&](StringRef key, const auto &value, auto &&convert) {
     if (value)

@@ -4,6 +4,7 @@
 #include "dialects/LLM/LLM.h"
 #include "dialects/RT/RT.h"
 #include "nibble/Import/ModelBuilder.h"
+#include "nibble/runtime/Artifact.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -19,6 +20,10 @@
 using namespace mlir;
 using namespace nibble;
 using namespace nibble::reference;
+
+Model::Model() = default;
+Model::Model(Model &&) noexcept = default;
+Model::~Model() = default;
 
 /// Text or bytecode. What the parser has to say goes to stderr as it comes.
 static Result<OwningOpRef<ModuleOp>> parse(MLIRContext &context, std::unique_ptr<llvm::MemoryBuffer> buffer,

@@ -6,12 +6,17 @@
 //===------------------------------------------------------------------------------------------------------===//
 #pragma once
 
-#include "nibble/Import/Import.h"
 #include "nibble/Reference/Interpreter.h"
-#include "nibble/runtime/Artifact.h"
 
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
+
+#include <optional>
+
+namespace nibble {
+class Artifact;
+struct Checkpoint;
+} // namespace nibble
 
 namespace nibble::reference {
 
@@ -22,12 +27,15 @@ public:
   static Result<Model> open(const std::string &input, const std::string &checkpoint,
                             InterpreterOptions options);
 
+  Model(Model &&) noexcept;
+  ~Model();
+
   Interpreter &interpreter() { return *walker; }
   /// Ids that end generation; empty where only a module is known.
   const std::vector<int32_t> &stopTokens() const { return stops; }
 
 private:
-  Model() = default;
+  Model();
   Result<void> readModule(const std::string &input);
 
   // In the order in which one may need the one before it.
