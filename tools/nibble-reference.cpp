@@ -27,16 +27,12 @@ Examples:
 
 namespace {
 
-enum class Verb { Logits, Generate };
-
 struct Options {
   cl::OptionCategory category{"nibble-reference options"};
   cl::opt<std::string> input{cl::Positional, cl::Required, cl::desc("<artifact, module or checkpoint>"),
                              cl::cat(category)};
-  cl::opt<Verb> verb{cl::Positional, cl::Required, cl::desc("<verb>"),
-                     cl::values(clEnumValN(Verb::Logits, "logits", "Write logits"),
-                                clEnumValN(Verb::Generate, "generate", "Continue sequences")),
-                     cl::cat(category)};
+  cl::opt<std::string> verb{cl::Positional, cl::Required, cl::desc("<logits or generate>"),
+                            cl::cat(category)};
   cl::opt<std::string> tokens{"tokens", cl::Required, cl::value_desc("file.json"),
                               cl::desc("JSON [[ids...], ...]; the sequences run as one ragged batch"),
                               cl::cat(category)};
@@ -63,7 +59,9 @@ struct Options {
 
 /// What is wrong with the options beyond their syntax; empty if nothing.
 static std::string usageProblem(const Options &options) {
-  bool isLogits = options.verb == Verb::Logits;
+  bool isLogits = options.verb == "logits";
+  if (!isLogits && options.verb != "generate")
+    return "'" + options.verb + "' is no verb; expected logits or generate";
   if (isLogits && options.output.empty())
     return "logits needs -o FILE.npy";
   if (!isLogits && !options.output.empty())
@@ -100,7 +98,7 @@ int main(int argc, char **argv) {
   command.count = options.count;
   command.ignoreStops = options.ignoreStops;
   command.cache = options.cache;
-  auto done = options.verb == Verb::Logits ? runLogits(command) : runGenerate(command);
+  auto done = options.verb == "logits" ? runLogits(command) : runGenerate(command);
   if (done)
     return kExitDone;
   bool isInterrupted = done.error().message == "interrupted";
