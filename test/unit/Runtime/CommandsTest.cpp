@@ -188,7 +188,7 @@ TEST_F(CommandsTest, Template) {
   EXPECT_EQ(verb("template --tools " + tools + " --messages " + messages).out, R"([{"z": 1, "a": 2}])");
   Outcome unknown = verb("template --template x --messages " + messages);
   EXPECT_EQ(unknown.code, 1);
-  EXPECT_THAT(unknown.err, HasSubstr("there is default, dated, tool_use"));
+  EXPECT_THAT(unknown.err, HasSubstr("there is dated, default, tool_use"));
   EXPECT_EQ(verb("template --date today --messages " + messages).code, 1);
 }
 
