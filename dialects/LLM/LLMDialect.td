@@ -24,7 +24,16 @@ def LLM_ActivationKind : I32Enum<"Activation", "activation of a gated feed-forwa
   I32EnumCase<"Silu", 0, "silu">, I32EnumCase<"Gelu", 1, "gelu">, I32EnumCase<"GeluTanh", 2, "gelu_tanh">]> {
   let cppNamespace = "::nibble::llm";
 }
-def LLM_ActivationAttr : EnumAttr<LLM_Dialect, LLM_ActivationKind, "activation">;
+def LLM_ActivationAttr : EnumAttr<LLM_Dialect, LLM_ActivationKind, "activation"> {
+  let summary = "activation of a gated feed-forward layer";
+  let description = [{
+    The formulas are those of `llm.glu`.
+
+    ```mlir
+    #llm<activation gelu_tanh>
+    ```
+  }];
+}
 
 def LLM_CacheType : TypeDef<LLM_Dialect, "Cache"> {
   let mnemonic = "cache";

@@ -12,21 +12,7 @@ namespace lowbit = nibble::lowbit;
 static int64_t width(Value rows) { return cast<ShapedType>(rows.getType()).getShape().back(); }
 
 LogicalResult ParamOp::verify() {
-  lowbit::FormatAttr format = getSource();
-  lowbit::LayoutKind layout = lowbit::LayoutKind::Rows;
-  for (Attribute step : getRecipe()) {
-    if (auto convert = dyn_cast<lowbit::ConvertAttr>(step))
-      format = convert.getFormat();
-    else if (auto pack = dyn_cast<lowbit::PackAttr>(step))
-      layout = pack.getLayout();
-    else if (!isa<lowbit::UnpermuteRowsAttr>(step))
-      return emitOpError() << "unknown recipe step " << step;
-  }
-  if (auto packed = dyn_cast<lowbit::PackedType>(getResult().getType()))
-    if (packed.getFormat() != format || packed.getLayout() != layout)
-      return emitOpError() << "the recipe ends in format " << format << " and layout "
-                           << lowbit::stringifyLayoutKind(layout) << ", the type is " << packed;
-  return success();
+  return lowbit::verifyRecipe(*this, getSource(), getRecipe(), getResult().getType());
 }
 
 LogicalResult EmbedOp::verify() {
@@ -39,7 +25,7 @@ LogicalResult EmbedOp::verify() {
 }
 
 LogicalResult RMSNormOp::verify() {
-  if (width(getInput()) % width(getGain()) != 0)
+  if (width(getGain()) == 0 || width(getInput()) % width(getGain()) != 0)
     return emitOpError() << "the gain's " << width(getGain()) << " elements do not divide rows of "
                          << width(getInput());
   return success();
@@ -97,8 +83,6 @@ LogicalResult AttentionOp::verify() {
     return emitOpError() << "has " << width(getSinks()) << " sinks for " << heads << " heads";
   if (getWindow() && static_cast<int64_t>(*getWindow()) <= 0)
     return emitOpError() << "the window is positive, found " << static_cast<int64_t>(*getWindow());
-  if (getResult().getType() != getQuery().getType())
-    return emitOpError() << "yields " << getResult().getType() << " for queries " << getQuery().getType();
   return success();
 }
 
@@ -132,3 +116,6 @@ LogicalResult LoRAOp::verify() {
                          << " columns";
   return success();
 }
+
+/// A scale of 0 switches the adapter off.
+OpFoldResult LoRAOp::fold(FoldAdaptor) { return getScale().isZero() ? getBase() : OpFoldResult(); }

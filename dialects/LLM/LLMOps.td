@@ -23,7 +23,7 @@ def LLM_ParamOp : LLM_Op<"param", [Pure]> {
   let description = [{
     The bytes are in the parameter store. `source` is the format in which the checkpoint has them. `recipe` lists what
     happens to them on the way into the artifact, in order (`#lowbit.unpermute_rows`, `#lowbit.convert`,
-    `#lowbit.pack`); the store carries it out in blocks of rows, at compile time. A value of tensor type is f32.
+    `#lowbit.pack`, the last); the store carries it out in blocks of rows, at compile time. A value of tensor type is f32.
 
     ```mlir
     %w = llm.param @"model.layers.0.mlp.up_proj.weight" source(<bf16>) : tensor<384x128xf32>
@@ -201,7 +201,8 @@ def LLM_MoEOp : LLM_Op<"moe", [Pure, AllTypesMatch<["input", "result"]>, AllType
 def LLM_LoRAOp : LLM_Op<"lora", [Pure, AllTypesMatch<["base", "result"]>]> {
   let summary = "low-rank adapter on a linear's result (Hu et al. 2021)";
   let description = [{
-    y = base + scale B (A x), with x the linear's input, A of R x K, B of N x R.
+    y = base + scale B (A x), with x the linear's input, A of R x K, B of N x R. A scale of 0 switches the adapter off:
+    the op folds to its base, whatever A x is.
 
     ```mlir
     %z = llm.lora %x, %y, %a, %b {scale = 2.0 : f32}
@@ -215,6 +216,7 @@ def LLM_LoRAOp : LLM_Op<"lora", [Pure, AllTypesMatch<["base", "result"]>]> {
     $input `,` $base `,` $a `,` $b attr-dict `:` type($input) `,` type($base) `,` type($a) `,` type($b)
   }];
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 def LLM_LogitsOp : LLM_Op<"logits", [Pure]> {

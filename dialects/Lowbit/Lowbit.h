@@ -25,3 +25,12 @@
 #include "dialects/Lowbit/LowbitTypes.h.inc"
 #define GET_OP_CLASSES
 #include "dialects/Lowbit/LowbitOps.h.inc"
+
+namespace nibble::lowbit {
+
+/// What llm.param and rt.weight check alike: the recipe's steps are known, packing comes last, and a packed
+/// `type` has the format and layout in which the recipe, starting from `source`, ends.
+mlir::LogicalResult verifyRecipe(mlir::Operation *op, FormatAttr source, mlir::ArrayAttr recipe,
+                                 mlir::Type type);
+
+} // namespace nibble::lowbit

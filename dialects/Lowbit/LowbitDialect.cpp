@@ -135,6 +135,12 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError, E
   return success();
 }
 
+LogicalResult UnpermuteRowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads) {
+  if (heads <= 0)
+    return emitError() << "rows are un-permuted within a positive number of heads, found " << heads;
+  return success();
+}
+
 //===------------------------------------------------------------------------------------------------------===//
 // PackedType
 //===------------------------------------------------------------------------------------------------------===//

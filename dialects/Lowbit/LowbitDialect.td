@@ -90,6 +90,14 @@ def Lowbit_FormatAttr : Lowbit_Attr<"Format", "format"> {
 
 /// As an attribute of a linear: the precision in which it reads its activations.
 def Lowbit_ActivationKindAttr : EnumAttr<Lowbit_Dialect, Lowbit_ActivationKind, "activations"> {
+  let summary = "the precision in which a linear reads its activations";
+  let description = [{
+    `f32` as they are, or `int8` quantized in groups of 32 (see `!lowbit.rows`).
+
+    ```mlir
+    #lowbit.activations<int8>
+    ```
+  }];
   let assemblyFormat = "`<` $value `>`";
 }
 
@@ -98,16 +106,26 @@ def Lowbit_UnpermuteRowsAttr : Lowbit_Attr<"UnpermuteRows", "unpermute_rows"> {
   let description = [{
     GGUF files of Llama-like models store row 2i of a head's D rows from Hugging Face's row i, and row 2i + 1 from
     row i + D/2. This step puts the rows back: row i of a head is read from stored row 2i (i < D/2) or
-    2 (i - D/2) + 1.
+    2 (i - D/2) + 1. A vector (a bias) is permuted in the same way, element by element.
+
+    ```mlir
+    #lowbit.unpermute_rows<heads = 8>
+    ```
   }];
   let parameters = (ins "int64_t":$heads);
   let assemblyFormat = "`<` `heads` `=` $heads `>`";
+  let genVerifyDecl = 1;
 }
 
 def Lowbit_ConvertAttr : Lowbit_Attr<"Convert", "convert"> {
   let summary = "recipe step: convert the rows to a format";
   let description = [{
-    Quantizes float rows, or converts between float formats. Rows that have the format already are untouched.
+    Quantizes float rows (see `lowbit.quantize`), or converts between float formats. Rows that have the format already
+    are untouched.
+
+    ```mlir
+    #lowbit.convert<<int4, group = 32, scale = f16, zero = none>>
+    ```
   }];
   let parameters = (ins "FormatAttr":$format);
   let assemblyFormat = "`<` $format `>`";
@@ -115,6 +133,13 @@ def Lowbit_ConvertAttr : Lowbit_Attr<"Convert", "convert"> {
 
 def Lowbit_PackAttr : Lowbit_Attr<"Pack", "pack"> {
   let summary = "recipe step: lay the rows out for kernels";
+  let description = [{
+    The last step where there is one: `panel` is what kernels read.
+
+    ```mlir
+    #lowbit.pack<panel>
+    ```
+  }];
   let parameters = (ins EnumParameter<Lowbit_LayoutKind>:$layout);
   let assemblyFormat = "`<` $layout `>`";
 }
@@ -130,6 +155,9 @@ class Lowbit_Type<string name, string mnemonicText> : TypeDef<Lowbit_Dialect, na
 def Lowbit_PackedType : Lowbit_Type<"Packed", "packed"> {
   let summary = "a weight of N rows (output channels) by K columns in a format and a layout";
   let description = [{
+    Codes, scales and zero points together; nothing of them is in the type but how they are stored. The layout `rows` is
+    not written out.
+
     ```mlir
     !lowbit.packed<2048x512, <int4, group = 32, scale = f16, zero = none>>          // as in the checkpoint
     !lowbit.packed<2048x512, <int4, group = 32, scale = f16, zero = none>, panel>   // as kernels read it
@@ -147,7 +175,9 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
     `f32`: [rows][K padded to 64] f32, the padding zero.
 
     `int8`: x is approximated by d q with d = f32(max |x| / 127) over each group of 32 columns and
-    q = round(f32(x / d)), ties to even, within -127 .. 127; a group of zeros has d = 0 and q = 0. The rows lie in
+    q = round(f32(x / d)), ties to even, within -127 .. 127; a group of zeros has d = 0 and q = 0. (Where the
+    group's largest magnitude is below 1e-40, d is subnormal and so coarse that f32(x / d) can leave that range: such
+    codes are unspecified, and worth nothing.) The rows lie in
     *tiles*: with R rows in all, tiles of 8, the last of R mod 8 (all R where R is below 8). For each tile, for each
     group of 32, a record of
 

@@ -2,6 +2,7 @@
 //----------------------------------===//
 #include "dialects/Lowbit/Lowbit.h"
 
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
@@ -17,7 +18,30 @@ static LogicalResult verifySameShape(Operation *op, PackedType packed, ShapedTyp
   return op->emitOpError() << "the shapes of " << packed << " and " << tensor << " differ";
 }
 
+LogicalResult nibble::lowbit::verifyRecipe(Operation *op, FormatAttr format, ArrayAttr recipe, Type type) {
+  LayoutKind layout = LayoutKind::Rows;
+  for (auto [i, step] : llvm::enumerate(recipe)) {
+    if (auto convert = dyn_cast<ConvertAttr>(step))
+      format = convert.getFormat();
+    else if (auto pack = dyn_cast<PackAttr>(step))
+      layout = pack.getLayout();
+    else if (!isa<UnpermuteRowsAttr>(step))
+      return op->emitOpError() << "unknown recipe step " << step;
+    if (isa<PackAttr>(step) && i + 1 != recipe.size())
+      return op->emitOpError() << "packs rows before the recipe's last step";
+  }
+  if (auto packed = dyn_cast<PackedType>(type))
+    if (packed.getFormat() != format || packed.getLayout() != layout)
+      return op->emitOpError() << "the recipe ends in format " << format << " and layout "
+                               << stringifyLayoutKind(layout) << ", the type is " << packed;
+  return success();
+}
+
 LogicalResult QuantizeOp::verify() {
+  FormatAttr format = getResult().getType().getFormat();
+  if (format.isFloat() || format.getZero() == ZeroKind::Integer)
+    return emitOpError() << "finds codes of symmetric formats and of formats with a minimum, not of "
+                         << format;
   return verifySameShape(*this, getResult().getType(), getInput().getType());
 }
 
@@ -113,6 +137,14 @@ LogicalResult LinearOp::verify() {
     if (!type.isF32())
       return emitOpError() << "the epilogue works on f32, an argument is " << type;
   return success();
+}
+
+/// Products with zero add nothing.
+OpFoldResult Dot4Op::fold(FoldAdaptor adaptor) {
+  for (Attribute bytes : {adaptor.getA(), adaptor.getB()})
+    if (bytes && matchPattern(bytes, m_Zero()))
+      return getAcc();
+  return {};
 }
 
 LogicalResult Dot4Op::verify() {

@@ -21,7 +21,9 @@ def Lowbit_QuantizeOp : Lowbit_Op<"quantize", [Pure]> {
 
     `zero = min`: the same factors stretch the range of the group about its middle; c = clamp(round((w - lo) / d), 0, 2^b - 1)
     with d = (hi - lo) / (2^b - 1); (s, m) is the least-squares solution for the codes, in f16; the winner's codes are
-    rounded once more, c = clamp(round((w - m) / s), 0, 2^b - 1). Integer zero points only come from checkpoints.
+    rounded once more, c = clamp(round((w - m) / s), 0, 2^b - 1). Where all codes of a candidate are equal, s is 0 and m
+    the group's mean. Integer zero points only come from checkpoints: the verifier refuses `zero = int` here, and float
+    formats, which are no quantization.
 
     ```mlir
     %q = lowbit.quantize %w : tensor<64x128xf32> -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
@@ -53,6 +55,9 @@ def Lowbit_DequantizeOp : Lowbit_Op<"dequantize", [Pure]> {
 def Lowbit_RepackOp : Lowbit_Op<"repack", [Pure]> {
   let summary = "the same codes and scales in another layout";
   let description = [{
+    Neither shape nor format changes, so that nothing that reads the values can tell. A repack to the same layout, or of
+    a repack, folds away.
+
     ```mlir
     %p = lowbit.repack %q : !lowbit.packed<64x128, <bf16>> -> !lowbit.packed<64x128, <bf16>, panel>
     ```
@@ -120,6 +125,11 @@ def Lowbit_LinearOp : Lowbit_Op<"linear", [Pure, AttrSizedOperandSegments, Singl
 
 def Lowbit_YieldOp : Lowbit_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"LinearOp">]> {
   let summary = "ends the epilogue of lowbit.linear with the element's value";
+  let description = [{
+    ```mlir
+    lowbit.yield %s : f32
+    ```
+  }];
   let arguments = (ins F32:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
@@ -130,7 +140,7 @@ def Lowbit_Dot4Op : Lowbit_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>, A
     result[l] = acc[l] + sum over i < 4 of u8(a[4l+i]) s8(b[4l+i]), exact. Each CPU target legalises it:
     `vpdpbusd`, `pmaddubsw` and `pmaddwd`, or widening. `unsigned_max` is the largest value in `a` where that is known
     (15 for nibbles): targets whose intermediate sums saturate at 16 bits need it (2 x 15 x 128 fits, 2 x 255 x 128 does
-    not).
+    not). Where a or b is a constant of zeros, the result is acc.
 
     ```mlir
     %r = lowbit.dot4 %acc, %a, %b : vector<16xi32>, vector<64xi8>
@@ -142,6 +152,7 @@ def Lowbit_Dot4Op : Lowbit_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>, A
   let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
   let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 
 #endif // NIBBLE_DIALECTS_LOWBIT_OPS

@@ -14,6 +14,7 @@ def RT_Dialect : Dialect {
     CPU and GPU share it: the same dispatch becomes a parallel loop on one and a launch on the other. The sizes of
     buffers are linear in the token budget and the row budget of a step: `[bytes a token, bytes a row of logits, bytes]`.
   }];
+  let dependentDialects = ["::nibble::lowbit::LowbitDialect"];
   let useDefaultAttributePrinterParser = 1;
 }
 
@@ -39,11 +40,40 @@ def RT_BatchField : RT_Enum<"BatchField", "field of the ragged batch", [
   I32EnumCase<"TokenId", 0, "token_id">, I32EnumCase<"Position", 1, "position">,
   I32EnumCase<"LogitsRow", 2, "logits_row">]>;
 
-def RT_FamilyAttr : EnumAttr<RT_Dialect, RT_Family, "family"> {
+class RT_EnumAttr<EnumInfo info, string mnemonic, string text> : EnumAttr<RT_Dialect, info, mnemonic> {
+  let summary = info.summary;
+  let description = text;
+}
+
+def RT_FamilyAttr : RT_EnumAttr<RT_Family, "family", [{
+    The conversion that turns a kernel into code.
+
+    ```mlir
+    #rt.family<linear>
+    ```
+  }]> {
   let assemblyFormat = "`<` $value `>`";
 }
-def RT_BarrierAttr : EnumAttr<RT_Dialect, RT_Barrier, "barrier">;
-def RT_SpaceAttr : EnumAttr<RT_Dialect, RT_Space, "space">;
-def RT_BatchFieldAttr : EnumAttr<RT_Dialect, RT_BatchField, "batch_field">;
+def RT_BarrierAttr : RT_EnumAttr<RT_Barrier, "barrier", [{
+    `never`; `shared`: only in steps of more than 16 tokens, in which private buffers are shared; `always`.
+
+    ```mlir
+    #rt<barrier shared>
+    ```
+  }]>;
+def RT_SpaceAttr : RT_EnumAttr<RT_Space, "space", [{
+    `arena`, or `private`: in steps of at most 16 tokens every worker has a copy of its own.
+
+    ```mlir
+    #rt<space private>
+    ```
+  }]>;
+def RT_BatchFieldAttr : RT_EnumAttr<RT_BatchField, "batch_field", [{
+    An array of NibbleBatch (include/nibble/runtime/KernelABI.h).
+
+    ```mlir
+    #rt<batch_field token_id>
+    ```
+  }]>;
 
 #endif // NIBBLE_DIALECTS_RT_DIALECT

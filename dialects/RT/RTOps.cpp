@@ -38,10 +38,9 @@ void KernelOp::print(OpAsmPrinter &printer) {
 }
 
 LogicalResult KernelOp::verify() {
-  if (getBody().empty())
-    return emitOpError() << "has no body";
-  if (!isa<YieldOp>(getBody().front().back()))
-    return emitOpError() << "ends in rt.yield, found " << getBody().front().back().getName();
+  Block &block = getBody().front();
+  if (block.empty() || !isa<YieldOp>(block.back()))
+    return emitOpError() << "the body does not end in rt.yield";
   return success();
 }
 
@@ -72,13 +71,18 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+LogicalResult WeightOp::verify() {
+  return lowbit::verifyRecipe(*this, getSource(), getRecipe(), getResult().getType());
+}
+
 //===------------------------------------------------------------------------------------------------------===//
 // DispatchOp
 //===------------------------------------------------------------------------------------------------------===//
 
 LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  auto kernel =
-      symbols.lookupNearestSymbolFrom<KernelOp>((*this)->getParentOp()->getParentOp(), getKernelAttr());
+  // Kernels lie beside the program, which lies in nothing where it is the top of the module itself.
+  Operation *module = (*this)->getParentOp()->getParentOp();
+  auto kernel = module ? symbols.lookupNearestSymbolFrom<KernelOp>(module, getKernelAttr()) : nullptr;
   if (!kernel)
     return emitOpError() << "no kernel " << getKernelAttr();
   if (!llvm::equal(getInputs().getTypes(), kernel.getArgumentTypes()) ||

@@ -21,7 +21,11 @@ def RT_KernelOp : RT_Op<"kernel", [IsolatedFromAbove, FunctionOpInterface]> {
     ```mlir
     rt.kernel @linear_384x128 (%x: !lowbit.rows<tokens x 128, f32>, %w: !lowbit.packed<384x128, <bf16>, panel>)
         -> tensor<?x384xf32> attributes {family = #rt.family<linear>} {
-      %y = lowbit.linear %x, (%w) : ...
+      %y = lowbit.linear %x, (%w) : !lowbit.rows<tokens x 128, f32>, (!lowbit.packed<384x128, <bf16>, panel>)
+        -> tensor<?x384xf32> {
+      ^bb0(%a: f32):
+        lowbit.yield %a : f32
+      }
       rt.yield %y : tensor<?x384xf32>
     }
     ```
@@ -42,6 +46,11 @@ def RT_KernelOp : RT_Op<"kernel", [IsolatedFromAbove, FunctionOpInterface]> {
 
 def RT_YieldOp : RT_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"KernelOp">]> {
   let summary = "ends a kernel's body with its results";
+  let description = [{
+    ```mlir
+    rt.yield %y : tensor<?x384xf32>
+    ```
+  }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
   let hasVerifier = 1;
@@ -50,6 +59,8 @@ def RT_YieldOp : RT_Op<"yield", [Pure, Terminator, ReturnLike, HasParent<"Kernel
 def RT_BatchOp : RT_Op<"batch", [Pure]> {
   let summary = "an array of the step's ragged batch, inside a kernel";
   let description = [{
+    `token_id` and `position` have one element a token, `logits_row` one a row of logits: the tokens whose logits are wanted.
+
     ```mlir
     %ids = rt.batch token_id : tensor<?xi32>
     ```
@@ -64,6 +75,12 @@ def RT_ProgramOp : RT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove, Sin
   let description = [{
     `arena` is the size of the arena, `private_bytes` that of a worker's private memory; `rt-plan-memory` sets both.
     `logits` is the name of the buffer with the result.
+
+    ```mlir
+    rt.program @step attributes {arena = array<i64: 512, 0, 0>, private_bytes = 0 : i64} {
+      %h = rt.buffer "hidden" arena size [512, 0, 0] at [0, 0, 0] : tensor<?x128xf32>
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DenseI64ArrayAttr>:$arena,
                        OptionalAttr<I64Attr>:$private_bytes);
@@ -72,7 +89,7 @@ def RT_ProgramOp : RT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove, Sin
   let hasVerifier = 1;
 }
 
-def RT_BufferOp : RT_Op<"buffer"> {
+def RT_BufferOp : RT_Op<"buffer", [HasParent<"ProgramOp">]> {
   let summary = "activations between dispatches";
   let description = [{
     `size` is [bytes a token, bytes a row of logits, bytes]; rows follow each other at `rt::rowBytes` (RT.h): for
@@ -92,7 +109,7 @@ def RT_BufferOp : RT_Op<"buffer"> {
   let hasVerifier = 1;
 }
 
-def RT_WeightOp : RT_Op<"weight", [Pure]> {
+def RT_WeightOp : RT_Op<"weight", [Pure, HasParent<"ProgramOp">]> {
   let summary = "a weight of the artifact";
   let description = [{
     `llm.param` in a program: the store packs it as `source` and `recipe` say.
@@ -105,16 +122,25 @@ def RT_WeightOp : RT_Op<"weight", [Pure]> {
                        DefaultValuedAttr<ArrayAttr, "{}">:$recipe);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$name `source` `(` $source `)` (`recipe` $recipe^)? attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
-def RT_CacheOp : RT_Op<"cache", [Pure]> {
+def RT_CacheOp : RT_Op<"cache", [Pure, HasParent<"ProgramOp">]> {
   let summary = "the KV cache of one layer";
+  let description = [{
+    The cache itself is the runtime's; `layer` says which of its layers a dispatch reads and writes.
+
+    ```mlir
+    %c = rt.cache 1 : !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>
+    ```
+  }];
   let arguments = (ins I64Attr:$layer);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$layer attr-dict `:` type($result)";
 }
 
-def RT_DispatchOp : RT_Op<"dispatch", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+def RT_DispatchOp : RT_Op<"dispatch", [AttrSizedOperandSegments, HasParent<"ProgramOp">,
+                                       DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "runs a kernel on buffers, weights and caches";
   let description = [{
     A dispatch whose outputs are all private is run whole by every worker in a step of at most 16 tokens. `barrier` says

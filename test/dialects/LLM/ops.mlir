@@ -46,3 +46,38 @@ func.func @layer(%ids: tensor<?xi32>, %positions: tensor<?xi32>, %rows: tensor<?
       : tensor<?x128xf32>, tensor<?xi32>, tensor<2048x128xf32> -> tensor<?x2048xf32>
   return %logits : tensor<?x2048xf32>
 }
+
+// What the layer above does not have.
+// CHECK-LABEL: func.func @options
+func.func @options(%ids: tensor<?xi32>, %positions: tensor<?xi32>, %rows: tensor<?xi32>, %sinks: tensor<8xf32>,
+                   %cache: !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>) -> tensor<?x512xf32> {
+  // CHECK: llm.param @table source(<f32>) recipe [#lowbit.convert<<bf16>>, #lowbit.pack<panel>] : !lowbit.packed<512x64, <bf16>, panel>
+  %table = llm.param @table source(<f32>) recipe [#lowbit.convert<<bf16>>, #lowbit.pack<panel>]
+      : !lowbit.packed<512x64, <bf16>, panel>
+  // CHECK: llm.embed %{{.*}}, %{{.*}} {scale = 8.000000e+00 : f32} : tensor<?xi32>, !lowbit.packed<512x64, <bf16>, panel> -> tensor<?x64xf32>
+  %h = llm.embed %ids, %table {scale = 8.0 : f32} : tensor<?xi32>, !lowbit.packed<512x64, <bf16>, panel> -> tensor<?x64xf32>
+  %wq = llm.param @wq source(<f16>) : tensor<128x64xf32>
+  // CHECK: llm.linear %{{.*}}, %{{.*}} {activations = #lowbit.activations<f32>}
+  %q = llm.linear %h, %wq {activations = #lowbit.activations<f32>} : tensor<?x64xf32>, tensor<128x64xf32> -> tensor<?x128xf32>
+  // CHECK: llm.rope %{{.*}}, %{{.*}} {attention_factor = 1.250000e+00 : f32, head_dim = 16 : i64,
+  // CHECK-SAME: inverse_frequencies = array<f32: 1.000000e+00>} : tensor<?x128xf32>, tensor<?xi32>
+  %r = llm.rope %q, %positions {head_dim = 16 : i64, inverse_frequencies = array<f32: 1.0>, attention_factor = 1.25 : f32}
+      : tensor<?x128xf32>, tensor<?xi32>
+  // CHECK: llm.attention {{.*}} sinks(%{{.*}} : tensor<8xf32>) {{.*}}softcap = 5.000000e+01 : f32
+  %o = llm.attention %r, %h, %h, %cache sinks(%sinks : tensor<8xf32>)
+      {layer = 0 : i64, heads = 8 : i64, scale = 0.25 : f32, softcap = 50.0 : f32}
+      : tensor<?x128xf32>, tensor<?x64xf32>, !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>
+  // CHECK: llm.glu gelu %
+  %g = llm.glu gelu %o, %o : tensor<?x128xf32>
+  // CHECK: llm.glu gelu_tanh %
+  %t = llm.glu gelu_tanh %g, %o : tensor<?x128xf32>
+  %head = llm.param @head source(<bf16>) : tensor<512x128xf32>
+  // CHECK: llm.logits {{.*}} {activations = #lowbit.activations<int8>}
+  %logits = llm.logits %t, %rows, %head {activations = #lowbit.activations<int8>}
+      : tensor<?x128xf32>, tensor<?xi32>, tensor<512x128xf32> -> tensor<?x512xf32>
+  return %logits : tensor<?x512xf32>
+}
+
+// CHECK-LABEL: func.func private @attributes
+// CHECK-SAME: activation = #llm<activation gelu_tanh>
+func.func private @attributes() attributes {activation = #llm<activation gelu_tanh>}

@@ -30,3 +30,42 @@ func.func @dot(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> ve
   %r = lowbit.dot4 %acc, %a, %b {unsigned_max = 15 : i32} : vector<16xi32>, vector<64xi8>
   return %r : vector<16xi32>
 }
+
+// CHECK-LABEL: func.func @weights
+// CHECK-SAME: !lowbit.packed<64x128, <int8, group = 64, scale = f16, zero = int>>
+// CHECK-SAME: !lowbit.packed<64x128, <int4, group = 128, scale = f16, zero = min>>
+// CHECK-SAME: !lowbit.packed<64x128, <f16>, panel>
+func.func @weights(%w: !lowbit.packed<64x128, <int8, group = 64, scale = f16, zero = int>>,
+                   %m: !lowbit.packed<64x128, <int4, group = 128, scale = f16, zero = min>>,
+                   %h: !lowbit.packed<64x128, <f16>, panel>) -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>> {
+  // CHECK: %[[D:.*]] = lowbit.dequantize %{{.*}} : <64x128, <int8, group = 64, scale = f16, zero = int>> -> tensor<64x128xf32>
+  %d = lowbit.dequantize %w : !lowbit.packed<64x128, <int8, group = 64, scale = f16, zero = int>> -> tensor<64x128xf32>
+  // CHECK: lowbit.repack %{{.*}} : <64x128, <int4, group = 128, scale = f16, zero = min>> -> <64x128, <int4, group = 128, scale = f16, zero = min>, panel>
+  %p = lowbit.repack %m : !lowbit.packed<64x128, <int4, group = 128, scale = f16, zero = min>>
+      -> !lowbit.packed<64x128, <int4, group = 128, scale = f16, zero = min>, panel>
+  // CHECK: lowbit.quantize %[[D]] : tensor<64x128xf32> -> <64x128, <int4, group = 32, scale = f16, zero = none>>
+  %q = lowbit.quantize %d : tensor<64x128xf32> -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
+  return %q : !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
+}
+
+// CHECK-LABEL: func.func @rows
+// CHECK-SAME: -> (!lowbit.rows<logits x 128, f32>, !lowbit.rows<tokens x 128, int8, bias = [8, 128]>, tensor<?x128xf32>)
+func.func @rows(%x: tensor<?x128xf32>, %selected: tensor<?xi32>)
+    -> (!lowbit.rows<logits x 128, f32>, !lowbit.rows<tokens x 128, int8, bias = [8, 128]>, tensor<?x128xf32>) {
+  // CHECK: lowbit.quantize_rows %{{.*}} select(%{{.*}} : tensor<?xi32>) : tensor<?x128xf32> -> <logits x 128, f32>
+  %l = lowbit.quantize_rows %x select(%selected : tensor<?xi32>) : tensor<?x128xf32> -> !lowbit.rows<logits x 128, f32>
+  // CHECK: lowbit.quantize_rows %{{.*}} residual(%{{.*}} : tensor<?x128xf32>) : tensor<?x128xf32>
+  // CHECK-SAME: -> <tokens x 128, int8, bias = [8, 128]>, tensor<?x128xf32>
+  %r, %h = lowbit.quantize_rows %x residual(%x : tensor<?x128xf32>)
+      : tensor<?x128xf32> -> !lowbit.rows<tokens x 128, int8, bias = [8, 128]>, tensor<?x128xf32>
+  return %l, %r, %h : !lowbit.rows<logits x 128, f32>, !lowbit.rows<tokens x 128, int8, bias = [8, 128]>, tensor<?x128xf32>
+}
+
+// CHECK-LABEL: func.func private @attributes
+// CHECK-SAME: bf16 = #lowbit.format<bf16>, convert = #lowbit.convert<<f32>>
+// CHECK-SAME: float = #lowbit.activations<f32>, int8 = #lowbit.activations<int8>
+// CHECK-SAME: pack = #lowbit.pack<panel>, rows = #lowbit.pack<rows>, unpermute = #lowbit.unpermute_rows<heads = 8>
+func.func private @attributes() attributes {
+  bf16 = #lowbit.format<bf16>, convert = #lowbit.convert<<f32>>, float = #lowbit.activations<f32>,
+  int8 = #lowbit.activations<int8>, pack = #lowbit.pack<panel>, rows = #lowbit.pack<rows>,
+  unpermute = #lowbit.unpermute_rows<heads = 8>}

@@ -11,6 +11,24 @@ rt.kernel @norm(%x: tensor<?x128xf32>, %g: tensor<128xf32>) -> !lowbit.rows<toke
   rt.yield %r : !lowbit.rows<tokens x 128, f32>
 }
 
+// CHECK-LABEL: rt.kernel private @ids
+rt.kernel private @ids() -> (tensor<?xi32>, tensor<?xi32>, tensor<?xi32>) attributes {family = #rt.family<embed>} {
+  // CHECK: rt.batch token_id : tensor<?xi32>
+  %i = rt.batch token_id : tensor<?xi32>
+  // CHECK: rt.batch position : tensor<?xi32>
+  %p = rt.batch position : tensor<?xi32>
+  // CHECK: rt.batch logits_row : tensor<?xi32>
+  %l = rt.batch logits_row : tensor<?xi32>
+  // CHECK: rt.yield %{{.*}}, %{{.*}}, %{{.*}} : tensor<?xi32>, tensor<?xi32>, tensor<?xi32>
+  rt.yield %i, %p, %l : tensor<?xi32>, tensor<?xi32>, tensor<?xi32>
+}
+
+// CHECK-LABEL: rt.kernel @nothing() attributes {family = #rt.family<linear>}
+rt.kernel @nothing() attributes {family = #rt.family<linear>} {
+  // CHECK-NEXT: rt.yield
+  rt.yield
+}
+
 // CHECK-LABEL: rt.program @step attributes {arena = array<i64: 1024, 0, 64>, private_bytes = 8192 : i64}
 rt.program @step attributes {arena = array<i64: 1024, 0, 64>, private_bytes = 8192 : i64} {
   // CHECK: rt.buffer "hidden" arena size [512, 0, 0] at [0, 0, 0] : tensor<?x128xf32>
@@ -23,4 +41,17 @@ rt.program @step attributes {arena = array<i64: 1024, 0, 64>, private_bytes = 81
   // CHECK: rt.dispatch @norm(%{{.*}}, %{{.*}}) -> (%{{.*}}) barrier shared :
   rt.dispatch @norm(%x, %g) -> (%y) barrier shared
       : (tensor<?x128xf32>, tensor<128xf32>) -> !lowbit.rows<tokens x 128, f32>
+  // CHECK: rt.weight @w source(<f32>) recipe [#lowbit.convert<<bf16>>] : !lowbit.packed<16x64, <bf16>>
+  %w = rt.weight @w source(<f32>) recipe [#lowbit.convert<<bf16>>] : !lowbit.packed<16x64, <bf16>>
+  // CHECK: rt.dispatch @nothing() -> () barrier never {label = "layer 0"} : () -> ()
+  rt.dispatch @nothing() -> () barrier never {label = "layer 0"} : () -> ()
+  // CHECK: rt.dispatch @nothing() -> () barrier always : () -> ()
+  rt.dispatch @nothing() -> () barrier always : () -> ()
 }
+
+// CHECK-LABEL: func.func private @attributes
+// CHECK-SAME: barrier = #rt<barrier shared>, family = #rt.family<attention>
+// CHECK-SAME: field = #rt<batch_field position>, space = #rt<space private>
+func.func private @attributes() attributes {
+  barrier = #rt<barrier shared>, family = #rt.family<attention>, field = #rt<batch_field position>,
+  space = #rt<space private>}

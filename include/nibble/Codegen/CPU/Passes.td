@@ -49,9 +49,18 @@ def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
 def NibbleExpandMathPass : Pass<"nibble-expand-math"> {
   let summary = "replaces exp, tanh, sin and cos on f32 by polynomials";
   let description = [{
-    Kernels call nothing, so functions of f32 scalars and vectors become arithmetic: `math.exp` within 2 ulp, 0 below -87.3
-    and infinity above 88.7; `math.tanh` by exp; `math.sin` and `math.cos` with a range reduction in f64 that is exact for
-    every position a model has. Results are the same for every vector width.
+    Kernels call nothing, so functions of f32 scalars and vectors become arithmetic: `math.exp` within 2 ulp, its
+    results subnormal below -87.33, 0 below -104, infinite above 88.73; `math.tanh` by exp, and by a polynomial near 0;
+    `math.sin` and `math.cos` with a range reduction in f64 that is exact for every position a model has (angles below
+    2^30). Results are the same for every vector width.
+
+    ```mlir
+    %y = math.tanh %x : vector<8xf32>
+    // becomes
+    %m = math.absf %x : vector<8xf32>
+    %z = arith.mulf %x, %x : vector<8xf32>
+    ...
+    ```
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
