@@ -251,6 +251,8 @@ MIXED = [("sums", 0.38), ("comparisons", 0.10), ("talk", 0.06), ("story", 0.13),
 COPYING = [("repeat", 0.40), ("facts", 0.34), ("sums", 0.12), ("comparisons", 0.08), ("talk", 0.02), ("story", 0.04)]
 FULL = [("sums", 0.22), ("comparisons", 0.16), ("talk", 0.08), ("story", 0.17), ("story questions", 0.14),
         ("context", 0.08), ("facts", 0.11), ("repeat", 0.04)]
+STORIES = [("sums", 0.12), ("comparisons", 0.18), ("talk", 0.06), ("story", 0.25), ("story questions", 0.19),
+           ("context", 0.10), ("facts", 0.10)]
 
 
 def _pick(rng, table):

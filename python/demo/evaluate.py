@@ -73,7 +73,7 @@ def questions(rng, sums, others):
         facts += context_turns(rng, text, turns[:1])
     return {
         "held-out sums, What is A + B?": [sum_question(a, b, "What is {a} + {b}?") for a, b in asked],
-        "held-out sums, any form": [sum_question(a, b, None) for a, b in asked],
+        "held-out sums, any form": [sum_question(a, b, None) for a, b in rng.sample(asked, min(others, len(asked)))],
         "sums of training": [sum_question(a, b, None) for a, b in seen],
         "comparisons": [exact(turn) for turn in comparisons],
         "questions about a story": [exact(turn) for turn in stories],
@@ -113,7 +113,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("--sums", type=int, default=0, help="held-out sums to ask; 0 asks all, in both orders")
-    parser.add_argument("--others", type=int, default=400, help="questions of the other subjects")
+    parser.add_argument("--others", type=int, default=200, help="questions of each other subject")
     parser.add_argument("--stories", type=int, default=50)
     parser.add_argument("--documents", type=int, default=0,
                         help="documents of the training text to look for copies in (training.json has the number)")

@@ -11,20 +11,21 @@ if __package__ in (None, ""):
     __package__ = "demo"
 
 from .arithmetic import held_out_pairs, is_held_out  # noqa: E402
-from .conversations import COPYING, FULL, MIXED, conversation  # noqa: E402
+from .conversations import COPYING, FULL, MIXED, STORIES, conversation  # noqa: E402
 from .stories import check_story, make_story, story_faults  # noqa: E402
 
 __all__ = ["check_story", "conversation", "document", "held_out_pairs", "is_held_out", "make_story", "stories_in",
            "story_faults"]
 
 SEED = "nibble demo"
-FIRST_COPYING, FIRST_FULL = 20480, 28672  # documents at which the mixture changes
+FIRST_COPYING, FIRST_FULL, FIRST_STORIES = 20480, 28672, 61440  # documents at which the mixture changes
 
 
 def document(index, seed=SEED):
     """Returns document number index of the training text; every 16th is a long conversation."""
     rng = random.Random(f"{seed} {index}")
-    subjects = MIXED if index < FIRST_COPYING else COPYING if index < FIRST_FULL else FULL
+    mixtures = ((FIRST_COPYING, MIXED), (FIRST_FULL, COPYING), (FIRST_STORIES, FULL), (float("inf"), STORIES))
+    subjects = next(mixture for end, mixture in mixtures if index < end)
     if index % 16 == 15:
         return "chat", conversation(rng, rng.randint(4, 7), subjects)
     if rng.random() < 0.06:
