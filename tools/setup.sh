@@ -1,7 +1,8 @@
 # Sourced by quickstart.sh and check.sh: installs what is missing, configures and builds build/release.
 # Runs as root or with sudo; does nothing twice.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")"
+cd ..
 NIBBLE_ROOT=$PWD
 NIBBLE_BUILD=$NIBBLE_ROOT/build/release
 
