@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from demo import arithmetic, conversations, stories, words  # noqa: E402
+from demo import arithmetic, conversations, generator, stories, words  # noqa: E402
 from demo.generator import check_story, document, held_out_pairs, stories_in  # noqa: E402
 
 # Written by hand in the manner of the grammar.
@@ -25,8 +25,13 @@ answered. Together they looked high and low. At last, Bram saw something in a th
 From that day on, Mila and Bram were good friends. Every evening, they flew the kite together in the forest."""
 
 
-def texts(count):
-    for index in range(count):
+# Some of every mixture that training went through.
+INDICES = [i + first for first in (0, generator.FIRST_COPYING, generator.FIRST_FULL, generator.FIRST_STORIES)
+           for i in range(700)]
+
+
+def texts():
+    for index in INDICES:
         kind, content = document(index)
         yield content if kind == "text" else "\n".join(m["content"] for m in content)
 
@@ -47,7 +52,7 @@ def test_a_fifth_of_the_pairs_is_held_out():
 
 def test_no_held_out_sum_in_the_training_text():
     asked = 0
-    for text in texts(3000):
+    for text in texts():
         for a, b in re.findall(r"(\d+)\s*(?:\+|plus|and)\s*(?=(\d+))", text):
             asked += 1
             a, b = int(a), int(b)
@@ -55,12 +60,12 @@ def test_no_held_out_sum_in_the_training_text():
             if re.search(rf"\b(?:of|Compare) {a} and {b}\b|{a} and {b} are equal", text):
                 continue
             assert not arithmetic.is_held_out(a, b), f"{a} + {b} in {text!r}"
-    assert asked > 5000
+    assert asked > 3000
 
 
 def test_every_question_with_a_sum_has_training_operands():
     sums = 0
-    for index in range(3000):
+    for index in INDICES:
         kind, content = document(index)
         messages = content if kind == "chat" else []
         for question, answer in zip(messages, messages[1:]):
