@@ -129,7 +129,7 @@ static void printModel(llvm::raw_ostream &stream, const Json &description) {
   const Json &model = description["model"];
   std::string name = model["name"].get<std::string>();
   stream << (name.empty() ? "model" : printable(name)) << " ("
-         << printable(model["architecture"].get<std::string>()) << "), compiled by "
+         << printable(model["architecture"].get<std::string>()) << "), compiled by nibble "
          << printable(description["compiler"].get<std::string>()) << "\n";
   auto number = [&](const char *key) { return std::to_string(model[key].get<uint64_t>()); };
   std::string ends;

@@ -121,6 +121,8 @@ Result<void> Disassembler::create(llvm::StringRef image) {
   decoder.reset(target->createMCDisassembler(*subtarget, *context));
   printer.reset(target->createMCInstPrinter(triple, assembly->getAssemblerDialect(), *assembly, *instructions,
                                             *registers));
+  if (printer)
+    printer->setPrintBranchImmAsAddress(true);
   analysis.reset(target->createMCInstrAnalysis(instructions.get()));
   if (!decoder || !printer || !analysis)
     return failure("this LLVM cannot disassemble " + triple.str());

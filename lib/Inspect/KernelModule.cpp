@@ -8,6 +8,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace mlir;
 using namespace nibble;
@@ -42,7 +43,7 @@ Result<OwningOpRef<ModuleOp>> nibble::scheduledModule(MLIRContext &context, cons
   buildSchedulePipeline(pm);
   if (mlir::failed(pm.run(*module)))
     return nibble::failure(artifact.path() + ": its IR cannot be scheduled" + problem);
-  return module;
+  return Result<OwningOpRef<ModuleOp>>(std::move(module));
 }
 
 /// "attention_8x16_kv4.f16" to "attention_8x16_kv4".

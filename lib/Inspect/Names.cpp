@@ -13,17 +13,17 @@ static constexpr size_t kComparedLength = 256; // of a name; the distance takes 
 
 std::string nibble::nearestNames(std::string_view wanted, std::span<const std::string> known) {
   llvm::StringRef compared = llvm::StringRef(wanted).take_front(kComparedLength);
-  std::vector<std::pair<size_t, std::string_view>> ranked;
+  std::vector<std::pair<size_t, size_t>> ranked; // distance, index in `known`
   for (const std::string &name : known) {
     bool contains = !wanted.empty() && name.find(wanted) != std::string::npos;
-    ranked.emplace_back(
-        contains ? 0 : 1 + llvm::StringRef(name).take_front(kComparedLength).edit_distance(compared), name);
+    size_t distance = llvm::StringRef(name).take_front(kComparedLength).edit_distance(compared);
+    ranked.emplace_back(contains ? 0 : 1 + distance, ranked.size());
   }
   size_t count = std::min(kProposals, ranked.size());
-  std::ranges::stable_sort(ranked, {}, [](const auto &entry) { return entry.first; });
+  std::ranges::sort(ranked);
   std::string text;
   for (size_t i = 0; i < count; ++i)
-    text += (i == 0 ? "" : i + 1 == count ? " and " : ", ") + std::string(ranked[i].second);
+    text += (i == 0 ? "" : i + 1 == count ? " and " : ", ") + known[ranked[i].second];
   if (count == 0)
     return "; it has none";
   return (count == 1 ? "; the nearest is " : "; the nearest are ") + text;

@@ -5,34 +5,50 @@
 #include "llvm/Support/FileSystem.h"
 
 using namespace nibble;
+namespace fs = llvm::sys::fs;
 
-/// What the system said about the stream, taken off it, so that its destructor does not end the process.
-static std::error_code takeError(llvm::raw_ostream &stream) {
-  stream.flush();
-  auto *file = llvm::dyn_cast<llvm::raw_fd_ostream>(&stream);
-  if (!file || !file->has_error())
-    return {};
-  std::error_code error = file->error();
-  file->clear_error();
-  return error;
+using Write = llvm::function_ref<Result<void>(llvm::raw_ostream &)>;
+
+static tl::unexpected<Error> notWritten(const std::string &name, const std::string &problem) {
+  return failure(name + ": cannot be written: " + problem);
 }
 
-Result<void> nibble::writeOutput(const std::string &path,
-                                 llvm::function_ref<Result<void>(llvm::raw_ostream &)> write) {
-  std::string name = path == "-" ? "standard output" : path;
-  if (llvm::sys::fs::is_directory(path))
-    return failure(path + ": is a folder; name a file to write");
-  Result<void> result;
-  llvm::Error error = llvm::writeToOutput(path, [&](llvm::raw_ostream &stream) -> llvm::Error {
-    result = write(stream);
-    if (std::error_code problem = takeError(stream))
-      return llvm::errorCodeToError(problem);
-    return result ? llvm::Error::success() : llvm::createStringError("not written");
-  });
-  std::string problem = llvm::toString(std::move(error));
-  if (!result)
+static Result<void> writeStream(llvm::raw_fd_ostream &stream, const std::string &name, Write write) {
+  Result<void> result = write(stream);
+  stream.flush();
+  if (!stream.has_error())
     return result;
-  if (!problem.empty())
-    return failure(name + ": cannot be written: " + problem);
+  std::string problem = stream.error().message();
+  stream.clear_error(); // or the stream's destructor ends the process
+  return notWritten(name, problem);
+}
+
+/// A device or a pipe is no file that could be replaced.
+static Result<void> writeInto(const std::string &path, Write write) {
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (error)
+    return notWritten(path, error.message());
+  return writeStream(stream, path, write);
+}
+
+Result<void> nibble::writeOutput(const std::string &path, Write write) {
+  if (path == "-")
+    return writeStream(llvm::outs(), "standard output", write);
+  fs::file_status status;
+  if (!fs::status(path, status) && status.type() == fs::file_type::directory_file)
+    return failure(path + ": is a folder; name a file to write");
+  if (fs::exists(status) && status.type() != fs::file_type::regular_file)
+    return writeInto(path, write);
+  auto file = fs::TempFile::create(path + ".partial-%%%%%%", fs::all_read | fs::all_write);
+  if (!file)
+    return notWritten(path, llvm::toString(file.takeError()));
+  llvm::raw_fd_ostream stream(file->FD, /*shouldClose=*/false);
+  if (Result<void> written = writeStream(stream, path, write); !written) {
+    llvm::consumeError(file->discard());
+    return written;
+  }
+  if (llvm::Error error = file->keep(path))
+    return notWritten(path, llvm::toString(std::move(error)));
   return {};
 }
