@@ -280,7 +280,13 @@ def instructions(lines, label, reference):
         elif not PADDING.match(line):
             result.append(re.sub(r"\s+", " ", line.strip()))
     resolve = lambda match: f"@{places[match[0]]}" if match[0] in places else "constant"  # noqa: E731
-    return [reference.sub(resolve, line) for line in result]
+    return [unsigned_immediates(reference.sub(resolve, line)) for line in result]
+
+
+def unsigned_immediates(line):
+    """An immediate is the same with and without its sign: movl $-1 and movl $4294967295."""
+    bits = {"b": 8, "w": 16, "l": 32}.get(line.split(" ")[0][-1], 64)
+    return re.sub(r"\$(-?\d+)", lambda match: f"${int(match[1]) % (1 << bits)}", line)
 
 
 def of_inspect(text):

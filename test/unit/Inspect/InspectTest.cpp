@@ -3,6 +3,7 @@
 #include "lib/Inspect/Names.h"
 #include "lib/Inspect/Table.h"
 
+#include <cstring>
 #include <elf.h>
 #include <gmock/gmock.h>
 
