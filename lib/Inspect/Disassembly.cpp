@@ -201,7 +201,9 @@ std::string Disassembler::print(const MachineCode &code) {
     symbolize(entry.instruction, address, entry.size);
     std::string line;
     llvm::raw_string_ostream lineStream(line);
-    printer->printInst(&entry.instruction, address, "", *subtarget, lineStream);
+    // The x86 printer counts the distance of a jump from the address that it is given.
+    uint64_t origin = triple.isX86() ? address + entry.size : address;
+    printer->printInst(&entry.instruction, origin, "", *subtarget, lineStream);
     auto [mnemonic, operands] = llvm::StringRef(line).trim().split('\t');
     stream << mnemonic;
     if (!operands.empty())
