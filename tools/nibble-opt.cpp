@@ -1,5 +1,4 @@
-//===- nibble-opt.cpp - Every pass, alone, as mlir-opt would run it
-//---------------------------------------===//
+//===- nibble-opt.cpp - Every pass, alone, as mlir-opt would run it ---------------------------===//
 #include "nibble/Pipelines/Registration.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"

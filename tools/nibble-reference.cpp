@@ -1,4 +1,4 @@
-//===- nibble-reference.cpp - The oracle, at the command line ---------------------------------------===//
+//===- nibble-reference.cpp - The oracle, at the command line ---------------------------------===//
 #include "lib/Reference/Command/Command.h"
 #include "runtime/commands/Version.h"
 

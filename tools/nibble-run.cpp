@@ -1,4 +1,4 @@
-//===- nibble-run.cpp - Runs artifacts; the executable in front of every artifact -----------------------===//
+//===- nibble-run.cpp - Runs artifacts; the executable in front of every artifact -------------===//
 
 #include "nibble/runtime/Commands.h"
 

@@ -1,9 +1,8 @@
-//===- LLM.h - The language model dialect -------------------------------------------------------*- C++
-//-*-===//
+//===- LLM.h - The language model dialect -------------------------------------------*- C++ -*-===//
 //
 // Parameters, the KV cache, and the ops of decoder-only language models. See LLMDialect.td and LLMOps.td.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/Lowbit/Lowbit.h"

@@ -1,5 +1,4 @@
-//===- LLMDialect.cpp - Types of the language model dialect
-//-----------------------------------------------===//
+//===- LLMDialect.cpp - Types of the language model dialect -----------------------------------===//
 #include "dialects/LLM/LLM.h"
 
 #include "mlir/IR/DialectImplementation.h"

@@ -1,5 +1,4 @@
-//===- LLMOps.cpp - Verifiers and effects of the language model dialect
-//-----------------------------------===//
+//===- LLMOps.cpp - Verifiers and effects of the language model dialect -----------------------===//
 #include "dialects/LLM/LLM.h"
 
 using namespace mlir;

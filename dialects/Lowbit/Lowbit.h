@@ -1,10 +1,9 @@
-//===- Lowbit.h - The quantization dialect ------------------------------------------------------*- C++
-//-*-===//
+//===- Lowbit.h - The quantization dialect ------------------------------------------*- C++ -*-===//
 //
 // Formats, packed weights, quantized rows, and the linears that multiply them. See LowbitDialect.td and
 // LowbitOps.td.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"

@@ -1,9 +1,8 @@
-//===- LowbitDialect.cpp - Attributes and types of the quantization dialect
-//-------------------------------===//
+//===- LowbitDialect.cpp - Attributes and types of the quantization dialect -------------------===//
 //
 // Assembly and verification of formats, packed weights and quantized rows.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "dialects/Lowbit/Lowbit.h"
 
 #include "mlir/IR/DialectImplementation.h"

@@ -1,5 +1,4 @@
-//===- LowbitOps.cpp - Verifiers and folders of the quantization dialect
-//----------------------------------===//
+//===- LowbitOps.cpp - Verifiers and folders of the quantization dialect ----------------------===//
 #include "dialects/Lowbit/Lowbit.h"
 
 #include "mlir/IR/Matchers.h"

@@ -1,9 +1,8 @@
-//===- Passes.h - Passes that stay inside the rt dialect ----------------------------------------*- C++
-//-*-===//
+//===- Passes.h - Passes that stay inside the rt dialect ----------------------------*- C++ -*-===//
 //
 // Barriers and the memory plan of a program. See Passes.td.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/RT/RT.h"

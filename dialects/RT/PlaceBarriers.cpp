@@ -1,10 +1,9 @@
-//===- PlaceBarriers.cpp - The fewest barriers that keep readers behind writers
-//---------------------------===//
+//===- PlaceBarriers.cpp - The fewest barriers that keep readers behind writers ---------------===//
 //
 // A barrier costs microseconds and a step of one token has hundreds of dispatches, so each must have a
 // reason.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "dialects/RT/Passes.h"
 
 #include "llvm/ADT/DenseSet.h"

@@ -1,11 +1,10 @@
-//===- PlanMemory.cpp - Offsets of buffers in one arena
-//---------------------------------------------------===//
+//===- PlanMemory.cpp - Offsets of buffers in one arena ---------------------------------------===//
 //
 // 1. Number the dispatches, and the epochs that `always` barriers divide them into.
 // 2. Find each buffer's lifetime: in epochs for the arena, in dispatches for a worker's private memory.
 // 3. Place the buffers, largest first, each at the lowest offset that is free during its whole lifetime.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "dialects/RT/Passes.h"
 
 #include "nibble/runtime/KernelABI.h"

@@ -1,5 +1,4 @@
-//===- RTDialect.cpp - Registration of the dialect of what runs
-//-------------------------------------------===//
+//===- RTDialect.cpp - Registration of the dialect of what runs -------------------------------===//
 #include "dialects/RT/RT.h"
 
 #include "mlir/IR/DialectImplementation.h"

@@ -1,5 +1,4 @@
-//===- RTOps.cpp - Assembly and verifiers of the dialect of what runs
-//-------------------------------------===//
+//===- RTOps.cpp - Assembly and verifiers of the dialect of what runs -------------------------===//
 #include "dialects/RT/RT.h"
 
 #include "mlir/Interfaces/FunctionImplementation.h"

@@ -1,4 +1,4 @@
-//===- Writer.cpp - Streams an artifact to disk ---------------------------------------------------------===//
+//===- Writer.cpp - Streams an artifact to disk -----------------------------------------------===//
 
 #include "nibble/Artifact/Writer.h"
 #include "nibble/runtime/ArtifactFormat.h"

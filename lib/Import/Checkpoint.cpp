@@ -1,4 +1,4 @@
-//===- Checkpoint.cpp - What kind of checkpoint a path is -----------------------------------------------===//
+//===- Checkpoint.cpp - What kind of checkpoint a path is -------------------------------------===//
 
 #include "GGUF/GGUFModel.h"
 #include "HuggingFace/HuggingFace.h"

@@ -1,4 +1,4 @@
-//===- CheckpointFolder.cpp - Files of a checkpoint, none outside of it ---------------------------------===//
+//===- CheckpointFolder.cpp - Files of a checkpoint, none outside of it -----------------------===//
 
 #include "CheckpointFolder.h"
 

@@ -1,10 +1,10 @@
-//===- CheckpointFolder.h - Files of a checkpoint, none outside of it -------------------------*- C++ -*-===//
+//===- CheckpointFolder.h - Files of a checkpoint, none outside of it ---------------*- C++ -*-===//
 //
 // File names come out of the checkpoint itself (its index names shards), so a name must be plain and what it
 // leads to must lie in the folder. The cache of huggingface_hub, whose snapshots are links into a folder of
 // blobs, is allowed.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

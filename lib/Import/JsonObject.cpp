@@ -1,4 +1,4 @@
-//===- JsonObject.cpp - Typed look-ups in configurations ------------------------------------------------===//
+//===- JsonObject.cpp - Typed look-ups in configurations --------------------------------------===//
 
 #include "JsonObject.h"
 

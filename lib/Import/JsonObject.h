@@ -1,9 +1,9 @@
-//===- JsonObject.h - Typed look-ups in configurations ----------------------------------------*- C++ -*-===//
+//===- JsonObject.h - Typed look-ups in configurations ------------------------------*- C++ -*-===//
 //
 // Keys of config.json and its kin are optional, null, or of the wrong kind; look-ups say which file and which
 // key is wrong. Parsing itself, with its bounds, is nibble/runtime/Json.h's.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Json.h"

@@ -1,4 +1,4 @@
-//===- WeightBinding.cpp - From a container's tensors to a model's weights ------------------------------===//
+//===- WeightBinding.cpp - From a container's tensors to a model's weights --------------------===//
 
 #include "WeightBinding.h"
 

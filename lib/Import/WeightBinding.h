@@ -1,9 +1,9 @@
-//===- WeightBinding.h - From a container's tensors to a model's weights ----------------------*- C++ -*-===//
+//===- WeightBinding.h - From a container's tensors to a model's weights ------------*- C++ -*-===//
 //
 // Both importers end here: every weight that the architecture needs must be there with its shape, and nothing
 // else may be.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Architecture.h"

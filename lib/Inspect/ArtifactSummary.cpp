@@ -1,4 +1,4 @@
-//===- ArtifactSummary.cpp - What is in an artifact -----------------------------------------------------===//
+//===- ArtifactSummary.cpp - What is in an artifact -------------------------------------------===//
 #include "lib/Inspect/Summary.h"
 
 #include "lib/Inspect/Table.h"

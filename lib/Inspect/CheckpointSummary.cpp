@@ -1,4 +1,4 @@
-//===- CheckpointSummary.cpp - What is in a checkpoint --------------------------------------------------===//
+//===- CheckpointSummary.cpp - What is in a checkpoint ----------------------------------------===//
 #include "lib/Inspect/Summary.h"
 
 #include "lib/Inspect/Names.h"

@@ -1,4 +1,4 @@
-//===- CommandLine.cpp - Options of nibble-inspect ------------------------------------------------------===//
+//===- CommandLine.cpp - Options of nibble-inspect --------------------------------------------===//
 #include "nibble/Inspect/Inspect.h"
 
 #include "lib/Inspect/Diff.h"

@@ -1,4 +1,4 @@
-//===- Diff.cpp - What differs between two artifacts or checkpoints -------------------------------------===//
+//===- Diff.cpp - What differs between two artifacts or checkpoints ---------------------------===//
 #include "lib/Inspect/Diff.h"
 
 #include "lib/Inspect/Names.h"

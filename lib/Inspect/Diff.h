@@ -1,4 +1,4 @@
-//===- Diff.h - What differs between two artifacts or checkpoints -----------------------------*- C++ -*-===//
+//===- Diff.h - What differs between two artifacts or checkpoints -------------------*- C++ -*-===//
 #pragma once
 
 #include "llvm/Support/raw_ostream.h"

@@ -1,9 +1,9 @@
-//===- Disassembly.cpp - A kernel's machine code as text ------------------------------------------------===//
+//===- Disassembly.cpp - A kernel's machine code as text --------------------------------------===//
 //
 // 1. Decode every instruction. 2. Number the targets of jumps. 3. Replace addresses relative to the program
 // counter by symbols, and print.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Inspect/Disassembly.h"
 
 #include "lib/Inspect/Names.h"

@@ -1,4 +1,4 @@
-//===- Disassembly.h - A kernel's machine code as text ----------------------------------------*- C++ -*-===//
+//===- Disassembly.h - A kernel's machine code as text ------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/runtime/Artifact.h"

@@ -1,9 +1,9 @@
-//===- Drawing.cpp - A graph of dispatches as SVG -------------------------------------------------------===//
+//===- Drawing.cpp - A graph of dispatches as SVG ---------------------------------------------===//
 //
 // Stages are rows of boxes, centred. A buffer read in the next stage is a curve; one that is read later runs
 // in a lane of its own at the right.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Inspect/Graph.h"
 
 #include "lib/Inspect/Table.h"

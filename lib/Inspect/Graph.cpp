@@ -1,4 +1,4 @@
-//===- Graph.cpp - The dispatches of a program and what flows between them ------------------------------===//
+//===- Graph.cpp - The dispatches of a program and what flows between them --------------------===//
 #include "lib/Inspect/Graph.h"
 
 #include "lib/Inspect/Names.h"

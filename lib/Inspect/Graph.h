@@ -1,8 +1,8 @@
-//===- Graph.h - The dispatches of a program and what flows between them ----------------------*- C++ -*-===//
+//===- Graph.h - The dispatches of a program and what flows between them ------------*- C++ -*-===//
 //
 // Read from the module of the phase schedule, which knows what a dispatch reads and what it writes.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/RT/RT.h"

@@ -1,4 +1,4 @@
-//===- KernelModule.cpp - The IR of an artifact, scheduled again ----------------------------------------===//
+//===- KernelModule.cpp - The IR of an artifact, scheduled again ------------------------------===//
 #include "lib/Inspect/KernelModule.h"
 
 #include "dialects/RT/RT.h"

@@ -1,9 +1,9 @@
-//===- KernelModule.h - The IR of an artifact, scheduled again --------------------------------*- C++ -*-===//
+//===- KernelModule.h - The IR of an artifact, scheduled again ----------------------*- C++ -*-===//
 //
 // An artifact carries its module in the phase fuse. The phase after it gives back the kernels and the program
 // that the code was generated from.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "lib/Inspect/Disassembly.h"

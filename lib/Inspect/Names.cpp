@@ -1,4 +1,4 @@
-//===- Names.cpp - Names that were meant, and layers in names -------------------------------------------===//
+//===- Names.cpp - Names that were meant, and layers in names ---------------------------------===//
 #include "lib/Inspect/Names.h"
 
 #include "llvm/ADT/StringRef.h"

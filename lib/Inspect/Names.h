@@ -1,4 +1,4 @@
-//===- Names.h - Names that were meant, and layers in names -----------------------------------*- C++ -*-===//
+//===- Names.h - Names that were meant, and layers in names -------------------------*- C++ -*-===//
 #pragma once
 
 #include <cstdint>

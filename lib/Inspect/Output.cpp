@@ -1,4 +1,4 @@
-//===- Output.cpp - Where results go --------------------------------------------------------------------===//
+//===- Output.cpp - Where results go ----------------------------------------------------------===//
 #include "lib/Inspect/Output.h"
 
 #include "llvm/Support/Error.h"

@@ -1,4 +1,4 @@
-//===- Summary.cpp - Artifact or checkpoint -------------------------------------------------------------===//
+//===- Summary.cpp - Artifact or checkpoint ---------------------------------------------------===//
 #include "lib/Inspect/Summary.h"
 
 #include "llvm/ADT/STLExtras.h"

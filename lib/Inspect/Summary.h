@@ -1,8 +1,8 @@
-//===- Summary.h - What an artifact or a checkpoint is ----------------------------------------*- C++ -*-===//
+//===- Summary.h - What an artifact or a checkpoint is ------------------------------*- C++ -*-===//
 //
 // Each is described once, as JSON; tables are printed from that description.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Import.h"

@@ -1,4 +1,4 @@
-//===- Table.cpp - Text in columns ----------------------------------------------------------------------===//
+//===- Table.cpp - Text in columns ------------------------------------------------------------===//
 #include "lib/Inspect/Table.h"
 
 #include "llvm/Support/ConvertUTF.h"

@@ -1,9 +1,9 @@
-//===- Tensor.cpp - Codes, scales and values of a weight as .npy files ----------------------------------===//
+//===- Tensor.cpp - Codes, scales and values of a weight as .npy files ------------------------===//
 //
 // 1. Find the weight: a source of blocks of rows, from the artifact's panels or from the checkpoint. 2. Write
 // numpy's header. 3. Stream the blocks.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Inspect/Tensor.h"
 
 #include "lib/Inspect/Names.h"

@@ -1,8 +1,8 @@
-//===- Tensor.h - Codes, scales and values of a weight as .npy files --------------------------*- C++ -*-===//
+//===- Tensor.h - Codes, scales and values of a weight as .npy files ----------------*- C++ -*-===//
 //
 // Names and the order of rows are Hugging Face's, whatever the container.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "lib/Inspect/Summary.h"

@@ -1,4 +1,4 @@
-//===- Weights.cpp - The table of weights ---------------------------------------------------------------===//
+//===- Weights.cpp - The table of weights -----------------------------------------------------===//
 #include "lib/Inspect/Weights.h"
 
 #include "lib/Inspect/Names.h"

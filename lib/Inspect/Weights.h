@@ -1,8 +1,8 @@
-//===- Weights.h - The table of weights -------------------------------------------------------*- C++ -*-===//
+//===- Weights.h - The table of weights ---------------------------------------------*- C++ -*-===//
 //
 // One description for artifacts and checkpoints: JSON, and the text that is printed from that same JSON.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "llvm/Support/raw_ostream.h"

@@ -1,5 +1,4 @@
-//===- Phases.cpp - The named stages of the compiler
-//------------------------------------------------------===//
+//===- Phases.cpp - The named stages of the compiler ------------------------------------------===//
 #include "nibble/Pipelines/Phases.h"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-//===- Pipelines.cpp - From one phase to the next
-//---------------------------------------------------------===//
+//===- Pipelines.cpp - From one phase to the next ---------------------------------------------===//
 #include "nibble/Pipelines/Pipelines.h"
 
 #include "dialects/RT/Passes.h"

@@ -1,10 +1,9 @@
-//===- PrecisionOfModule.cpp - The precision plan that a module has
-//---------------------------------------===//
+//===- PrecisionOfModule.cpp - The precision plan that a module has ---------------------------===//
 //
 // Read back from the IR, so that a plan written out, and the manifest, say what the module does and not what
 // was asked.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Pipelines/PrecisionOfModule.h"
 
 #include "dialects/LLM/LLM.h"

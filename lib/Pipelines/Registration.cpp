@@ -1,5 +1,4 @@
-//===- Registration.cpp - Dialects and passes of the compiler
-//---------------------------------------------===//
+//===- Registration.cpp - Dialects and passes of the compiler ---------------------------------===//
 #include "nibble/Pipelines/Registration.h"
 
 #include "dialects/LLM/LLM.h"

@@ -1,9 +1,8 @@
-//===- VerifyPhase.cpp - The contract of each phase
-//-------------------------------------------------------===//
+//===- VerifyPhase.cpp - The contract of each phase -------------------------------------------===//
 //
 // What DESIGN section 3 promises between phases, checked. One function a phase.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Pipelines/Passes.h"
 #include "lib/Pipelines/VerifySchedule.h"
 

@@ -1,5 +1,4 @@
-//===- VerifySchedule.cpp - Barriers and memory of a program, checked
-//-------------------------------------===//
+//===- VerifySchedule.cpp - Barriers and memory of a program, checked -------------------------===//
 #include "lib/Pipelines/VerifySchedule.h"
 
 #include "nibble/runtime/KernelABI.h"

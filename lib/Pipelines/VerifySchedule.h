@@ -1,10 +1,9 @@
-//===- VerifySchedule.h - Barriers and memory of a program, checked -----------------------------*- C++
-//-*-===//
+//===- VerifySchedule.h - Barriers and memory of a program, checked -----------------*- C++ -*-===//
 //
 // A missing barrier or two buffers in one place show as wrong numbers now and then, on some machines; here
 // they are errors.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/RT/RT.h"

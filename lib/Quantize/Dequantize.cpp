@@ -1,4 +1,4 @@
-//===- Dequantize.cpp - From codes to values ------------------------------------------------------------===//
+//===- Dequantize.cpp - From codes to values --------------------------------------------------===//
 #include "nibble/Quantize/Dequantize.h"
 
 #include "nibble/Quantize/Quantizer.h"

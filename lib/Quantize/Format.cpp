@@ -1,9 +1,9 @@
-//===- Format.cpp - Spellings of formats ----------------------------------------------------------------===//
+//===- Format.cpp - Spellings of formats ------------------------------------------------------===//
 //
 // The grammar is that of the command line and of the plan file (DESIGN section 10); every wrong word is
 // named.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Format.h"
 
 using namespace nibble;

@@ -1,5 +1,4 @@
-//===- FormatAttribute.cpp - Between Format and #lowbit.format
-//--------------------------------------------===//
+//===- FormatAttribute.cpp - Between Format and #lowbit.format --------------------------------===//
 #include "nibble/Quantize/FormatAttribute.h"
 
 using namespace nibble;

@@ -1,5 +1,4 @@
-//===- FormatChoice.cpp - Which format each weight gets
-//---------------------------------------------------===//
+//===- FormatChoice.cpp - Which format each weight gets ---------------------------------------===//
 #include "nibble/Quantize/FormatChoice.h"
 
 #include <algorithm>

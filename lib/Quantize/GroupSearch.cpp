@@ -1,9 +1,9 @@
-//===- GroupSearch.cpp - The search for scales over 16 groups at once -----------------------------------===//
+//===- GroupSearch.cpp - The search for scales over 16 groups at once -------------------------===//
 //
 // One body in vector extensions, compiled for three instruction sets. Compiled with -ffp-contract=off: a
 // fused multiply and add would round unlike the baseline.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "GroupSearch.h"
 
 #include <cstring>

@@ -1,10 +1,10 @@
-//===- GroupSearch.h - The search for scales over 16 groups at once ---------------------------*- C++ -*-===//
+//===- GroupSearch.h - The search for scales over 16 groups at once -----------------*- C++ -*-===//
 //
 // The bottleneck of compiling: 46 candidates for every weight. Sixteen groups are transposed so that lane =
 // group; then no sum crosses lanes, and the order of additions is that of the elements for every vector
 // width.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/Quantizer.h"

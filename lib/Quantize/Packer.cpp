@@ -1,9 +1,9 @@
-//===- Packer.cpp - Rows to panels and back -------------------------------------------------------------===//
+//===- Packer.cpp - Rows to panels and back ---------------------------------------------------===//
 //
 // Sixteen rows are first copied into a tile [16][padded K] with their padding, then laid out four codes (one
 // 32-bit word, one row of a vector) at a time.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Packer.h"
 
 #include "nibble/runtime/HalfFloat.h"

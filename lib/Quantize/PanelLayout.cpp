@@ -1,4 +1,4 @@
-//===- PanelLayout.cpp - Sizes of packed weights --------------------------------------------------------===//
+//===- PanelLayout.cpp - Sizes of packed weights ----------------------------------------------===//
 #include "nibble/Quantize/PanelLayout.h"
 
 #include <algorithm>

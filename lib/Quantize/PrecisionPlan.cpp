@@ -1,9 +1,9 @@
-//===- PrecisionPlan.cpp - Reading and writing plan files -----------------------------------------------===//
+//===- PrecisionPlan.cpp - Reading and writing plan files -------------------------------------===//
 //
 // People edit these files: every message says where it looks and what it would take. Repeated keys, which
 // JSON libraries let pass, are refused, since one of the two edits would be lost.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/PrecisionPlan.h"
 
 #include <algorithm>

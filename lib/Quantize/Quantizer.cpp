@@ -1,9 +1,9 @@
-//===- Quantizer.cpp - From values to codes and scales --------------------------------------------------===//
+//===- Quantizer.cpp - From values to codes and scales ----------------------------------------===//
 //
 // Takes a block of rows apart into groups, sixteen at a time in the transposed order that GroupSearch wants,
 // and puts codes and scales back in the order of the rows.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Quantizer.h"
 
 #include "GroupSearch.h"

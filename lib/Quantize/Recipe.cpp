@@ -1,8 +1,8 @@
-//===- Recipe.cpp - One weight from the checkpoint to packed panels -------------------------------------===//
+//===- Recipe.cpp - One weight from the checkpoint to packed panels ---------------------------===//
 //
 // Workers take blocks in order and may run ahead of the writer by a few blocks only, which bounds the memory.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Recipe.h"
 
 #include "nibble/Quantize/Dequantize.h"

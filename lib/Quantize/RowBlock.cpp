@@ -1,4 +1,4 @@
-//===- RowBlock.cpp - Checks of a block of rows ---------------------------------------------------------===//
+//===- RowBlock.cpp - Checks of a block of rows -----------------------------------------------===//
 #include "nibble/Quantize/RowBlock.h"
 
 using namespace nibble;

@@ -1,1 +1,1 @@
-//===- Precompiled.cpp - Carrier of the compiler's precompiled header -------------------------------------===//
+//===- Precompiled.cpp - Carrier of the compiler's precompiled header -------------------------===//

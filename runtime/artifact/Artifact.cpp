@@ -1,4 +1,4 @@
-//===- Artifact.cpp - An artifact, opened and checked ---------------------------------------------------===//
+//===- Artifact.cpp - An artifact, opened and checked -----------------------------------------===//
 
 #include "nibble/runtime/Artifact.h"
 #include "nibble/runtime/ArtifactFormat.h"

@@ -1,4 +1,4 @@
-//===- Json.cpp - JSON that came from outside -----------------------------------------------------------===//
+//===- Json.cpp - JSON that came from outside -------------------------------------------------===//
 
 #include "nibble/runtime/Json.h"
 #include "nibble/runtime/MappedFile.h"

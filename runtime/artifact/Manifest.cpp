@@ -1,4 +1,4 @@
-//===- Manifest.cpp - What an artifact says about itself ------------------------------------------------===//
+//===- Manifest.cpp - What an artifact says about itself --------------------------------------===//
 
 #include "nibble/runtime/Manifest.h"
 #include "nibble/runtime/ArtifactFormat.h"

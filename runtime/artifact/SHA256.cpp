@@ -1,4 +1,4 @@
-//===- SHA256.cpp - The hash that artifacts are checked by ----------------------------------------------===//
+//===- SHA256.cpp - The hash that artifacts are checked by ------------------------------------===//
 
 #include "nibble/runtime/SHA256.h"
 #include <new>

@@ -1,4 +1,4 @@
-//===- TokenFile.cpp - Sequences of token ids from a file -----------------------------------------------===//
+//===- TokenFile.cpp - Sequences of token ids from a file -------------------------------------===//
 
 #include "nibble/runtime/TokenFile.h"
 #include "nibble/runtime/Json.h"

@@ -1,4 +1,4 @@
-//===- Variant.cpp - Which compiled variant a CPU runs --------------------------------------------------===//
+//===- Variant.cpp - Which compiled variant a CPU runs ----------------------------------------===//
 
 #include "nibble/runtime/Artifact.h"
 #include <algorithm>

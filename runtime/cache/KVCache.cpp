@@ -1,4 +1,4 @@
-//===- KVCache.cpp - Paged keys and values of all sequences ---------------------------------------------===//
+//===- KVCache.cpp - Paged keys and values of all sequences -----------------------------------===//
 
 #include "runtime/cache/KVCache.h"
 #include "nibble/runtime/KernelABI.h"

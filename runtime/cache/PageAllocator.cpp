@@ -1,4 +1,4 @@
-//===- PageAllocator.cpp - Pages of the KV cache, counted -----------------------------------------------===//
+//===- PageAllocator.cpp - Pages of the KV cache, counted -------------------------------------===//
 
 #include "runtime/cache/PageAllocator.h"
 #include <cassert>

@@ -1,9 +1,9 @@
-//===- PageAllocator.h - Pages of the KV cache, counted ---------------------------------------*- C++ -*-===//
+//===- PageAllocator.h - Pages of the KV cache, counted -----------------------------*- C++ -*-===//
 //
 // A page may belong to several sequences (a shared prefix), so pages are counted rather than owned. Free
 // pages are reused last in, first out: what was touched lately is likely still mapped and warm.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-//===- Bench.cpp - The verb that measures tokens a second -----------------------------------------------===//
+//===- Bench.cpp - The verb that measures tokens a second -------------------------------------===//
 
 #include "runtime/cache/KVCache.h"
 #include "runtime/commands/Verb.h"

@@ -1,4 +1,4 @@
-//===- Chat.cpp - The verb that holds a conversation ----------------------------------------------------===//
+//===- Chat.cpp - The verb that holds a conversation ------------------------------------------===//
 
 #include "nibble/runtime/Generator.h"
 #include "runtime/commands/SamplingFlags.h"

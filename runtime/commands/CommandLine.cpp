@@ -1,4 +1,4 @@
-//===- CommandLine.cpp - The command line of an artifact ------------------------------------------------===//
+//===- CommandLine.cpp - The command line of an artifact --------------------------------------===//
 
 #include "nibble/runtime/Commands.h"
 #include "runtime/commands/Verb.h"

@@ -1,4 +1,4 @@
-//===- Eval.cpp - The verb that measures a model on a text ----------------------------------------------===//
+//===- Eval.cpp - The verb that measures a model on a text ------------------------------------===//
 
 #include "nibble/runtime/Npy.h"
 #include "nibble/runtime/Tokenizer.h"

@@ -1,4 +1,4 @@
-//===- Generate.cpp - The verb that continues texts -----------------------------------------------------===//
+//===- Generate.cpp - The verb that continues texts -------------------------------------------===//
 
 #include "nibble/runtime/Generator.h"
 #include "runtime/commands/SamplingFlags.h"

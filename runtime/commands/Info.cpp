@@ -1,4 +1,4 @@
-//===- Info.cpp - The verb that says what is in an artifact ---------------------------------------------===//
+//===- Info.cpp - The verb that says what is in an artifact -----------------------------------===//
 
 #include "runtime/commands/Verb.h"
 #include "runtime/memory/AnonymousMemory.h"

@@ -1,4 +1,4 @@
-//===- Logits.cpp - The verb that writes logits to a file -----------------------------------------------===//
+//===- Logits.cpp - The verb that writes logits to a file -------------------------------------===//
 
 #include "nibble/runtime/Npy.h"
 #include "runtime/commands/TeacherForcing.h"

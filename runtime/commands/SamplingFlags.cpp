@@ -1,4 +1,4 @@
-//===- SamplingFlags.cpp - How generate and chat choose tokens ------------------------------------------===//
+//===- SamplingFlags.cpp - How generate and chat choose tokens --------------------------------===//
 
 #include "runtime/commands/SamplingFlags.h"
 #include <random>

@@ -1,10 +1,10 @@
-//===- SamplingFlags.h - How generate and chat choose tokens ----------------------------------*- C++ -*-===//
+//===- SamplingFlags.h - How generate and chat choose tokens ------------------------*- C++ -*-===//
 //
 // Options that are left out have the checkpoint's values (generation_config), or else those of the model's
 // own distribution. A checkpoint that does not ask for sampling is decoded greedily until the user asks for
 // it.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Manifest.h"

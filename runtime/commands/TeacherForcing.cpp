@@ -1,4 +1,4 @@
-//===- TeacherForcing.cpp - Logits of given tokens ------------------------------------------------------===//
+//===- TeacherForcing.cpp - Logits of given tokens --------------------------------------------===//
 
 #include "runtime/commands/TeacherForcing.h"
 #include "runtime/cache/KVCache.h"

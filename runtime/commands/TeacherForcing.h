@@ -1,9 +1,9 @@
-//===- TeacherForcing.h - Logits of given tokens ----------------------------------------------*- C++ -*-===//
+//===- TeacherForcing.h - Logits of given tokens ------------------------------------*- C++ -*-===//
 //
 // What `logits` and `eval` share: feeding known sequences through an engine, many in each step, and hearing
 // the logits of every position.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Engine.h"

@@ -1,4 +1,4 @@
-//===- Template.cpp - The verb that renders a chat template ---------------------------------------------===//
+//===- Template.cpp - The verb that renders a chat template -----------------------------------===//
 
 #include "runtime/commands/Text.h"
 #include "runtime/commands/Verb.h"

@@ -1,4 +1,4 @@
-//===- Text.cpp - Tokenizer and templates of an artifact, and standard input ----------------------------===//
+//===- Text.cpp - Tokenizer and templates of an artifact, and standard input ------------------===//
 
 #include "runtime/commands/Text.h"
 #include "nibble/runtime/Json.h"

@@ -1,8 +1,8 @@
-//===- Text.h - Tokenizer and templates of an artifact, and standard input --------------------*- C++ -*-===//
+//===- Text.h - Tokenizer and templates of an artifact, and standard input ----------*- C++ -*-===//
 //
 // What the verbs that deal in text share.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Artifact.h"

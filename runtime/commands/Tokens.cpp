@@ -1,4 +1,4 @@
-//===- Tokens.cpp - The verbs that turn text into token ids and back ------------------------------------===//
+//===- Tokens.cpp - The verbs that turn text into token ids and back --------------------------===//
 
 #include "nibble/runtime/Json.h"
 #include "runtime/commands/Text.h"

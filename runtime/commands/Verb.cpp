@@ -1,4 +1,4 @@
-//===- Verb.cpp - What the verbs of an artifact share ---------------------------------------------------===//
+//===- Verb.cpp - What the verbs of an artifact share -----------------------------------------===//
 
 #include "runtime/commands/Verb.h"
 #include "nibble/runtime/Json.h"

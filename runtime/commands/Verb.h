@@ -1,9 +1,9 @@
-//===- Verb.h - What the verbs of an artifact share -------------------------------------------*- C++ -*-===//
+//===- Verb.h - What the verbs of an artifact share ---------------------------------*- C++ -*-===//
 //
 // Each verb is a file that adds its subcommand and, when it is the one that was asked for, leaves its action
 // to run.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Engine.h"

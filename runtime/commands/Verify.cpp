@@ -1,4 +1,4 @@
-//===- Verify.cpp - The verb that checks every hash -----------------------------------------------------===//
+//===- Verify.cpp - The verb that checks every hash -------------------------------------------===//
 
 #include "runtime/commands/Verb.h"
 #include "runtime/memory/AnonymousMemory.h"

@@ -1,4 +1,4 @@
-//===- CodeImage.cpp - Compiled kernels, mapped and callable --------------------------------------------===//
+//===- CodeImage.cpp - Compiled kernels, mapped and callable ----------------------------------===//
 
 #include "runtime/cpu/CodeImage.h"
 #include <cerrno>

@@ -1,10 +1,10 @@
-//===- CodeImage.h - Compiled kernels, mapped and callable ------------------------------------*- C++ -*-===//
+//===- CodeImage.h - Compiled kernels, mapped and callable --------------------------*- C++ -*-===//
 //
 // A code segment is one position-independent image whose file offsets equal its addresses and that needs no
 // relocation: it is mapped read-only and executable straight out of the file; no dlopen, no temporary file,
 // no writable code.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Artifact.h"

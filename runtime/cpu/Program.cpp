@@ -1,4 +1,4 @@
-//===- Program.cpp - A variant's program, resolved to addresses -----------------------------------------===//
+//===- Program.cpp - A variant's program, resolved to addresses -------------------------------===//
 
 #include "runtime/cpu/Program.h"
 #include <algorithm>

@@ -1,9 +1,9 @@
-//===- Program.h - A variant's program, resolved to addresses ---------------------------------*- C++ -*-===//
+//===- Program.h - A variant's program, resolved to addresses -----------------------*- C++ -*-===//
 //
 // Turns the manifest's dispatches into a StepTable once, when budgets, threads and cache are known, so that a
 // step has nothing left to look up.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/cpu/CodeImage.h"

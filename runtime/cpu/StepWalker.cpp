@@ -1,4 +1,4 @@
-//===- StepWalker.cpp - Runs the schedule of a step -----------------------------------------------------===//
+//===- StepWalker.cpp - Runs the schedule of a step -------------------------------------------===//
 
 #include "runtime/cpu/StepWalker.h"
 #include <algorithm>

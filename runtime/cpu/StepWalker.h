@@ -1,10 +1,10 @@
-//===- StepWalker.h - Runs the schedule of a step ---------------------------------------------*- C++ -*-===//
+//===- StepWalker.h - Runs the schedule of a step -----------------------------------*- C++ -*-===//
 //
 // A step is a flat table of dispatches that every worker walks. Items of a dispatch are cut into one
 // contiguous range a worker, so that each streams its own weights; a worker that is done takes pieces off the
 // tail of the others' ranges. Nothing here allocates, locks, or calls the system but for the barrier's sleep.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/KernelABI.h"

@@ -1,4 +1,4 @@
-//===- WorkerPool.cpp - Threads that run a step together ------------------------------------------------===//
+//===- WorkerPool.cpp - Threads that run a step together --------------------------------------===//
 
 #include "runtime/cpu/WorkerPool.h"
 #include <algorithm>

@@ -1,10 +1,10 @@
-//===- WorkerPool.h - Threads that run a step together ----------------------------------------*- C++ -*-===//
+//===- WorkerPool.h - Threads that run a step together ------------------------------*- C++ -*-===//
 //
 // Persistent threads that meet at one barrier: the caller is worker 0. A waiting worker spins for about as
 // long as a dispatch takes and then sleeps on a futex: pure spinning collapses when a neighbour takes a core
 // (reference/KERNELS-CPU.md, "Why the peers fall short").
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <atomic>

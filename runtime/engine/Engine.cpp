@@ -1,4 +1,4 @@
-//===- Engine.cpp - Steps of a compiled model -----------------------------------------------------------===//
+//===- Engine.cpp - Steps of a compiled model -------------------------------------------------===//
 
 #include "nibble/runtime/Engine.h"
 #include "runtime/cache/KVCache.h"

@@ -1,4 +1,4 @@
-//===- Generator.cpp - Several prompts continued together -----------------------------------------------===//
+//===- Generator.cpp - Several prompts continued together -------------------------------------===//
 
 #include "nibble/runtime/Generator.h"
 #include "runtime/cache/KVCache.h"

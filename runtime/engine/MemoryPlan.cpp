@@ -1,4 +1,4 @@
-//===- MemoryPlan.cpp - Memory that an engine takes -----------------------------------------------------===//
+//===- MemoryPlan.cpp - Memory that an engine takes -------------------------------------------===//
 
 #include "nibble/runtime/Engine.h"
 #include "runtime/cache/KVCache.h"

@@ -1,4 +1,4 @@
-//===- TextStream.cpp - From tokens to text that may be shown -------------------------------------------===//
+//===- TextStream.cpp - From tokens to text that may be shown ---------------------------------===//
 
 #include "runtime/engine/TextStream.h"
 #include <algorithm>

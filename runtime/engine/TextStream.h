@@ -1,8 +1,8 @@
-//===- TextStream.h - From tokens to text that may be shown -----------------------------------*- C++ -*-===//
+//===- TextStream.h - From tokens to text that may be shown -------------------------*- C++ -*-===//
 //
 // Between the detokenizer and whoever reads along: holds back what may yet turn out to be a stop string.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <string>

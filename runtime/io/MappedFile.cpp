@@ -1,5 +1,4 @@
-//===- MappedFile.cpp - mmap with errors that name the file
-//-----------------------------------------------===//
+//===- MappedFile.cpp - mmap with errors that name the file -----------------------------------===//
 
 #include "nibble/runtime/MappedFile.h"
 #include <cerrno>

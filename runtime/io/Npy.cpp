@@ -1,4 +1,4 @@
-//===- Npy.cpp - Matrices of float32 in numpy's file format ---------------------------------------------===//
+//===- Npy.cpp - Matrices of float32 in numpy's file format -----------------------------------===//
 
 #include "nibble/runtime/Npy.h"
 #include <cerrno>

@@ -1,4 +1,4 @@
-//===- AnonymousMemory.cpp - Large zeroed memory on huge pages ------------------------------------------===//
+//===- AnonymousMemory.cpp - Large zeroed memory on huge pages --------------------------------===//
 
 #include "runtime/memory/AnonymousMemory.h"
 #include <cerrno>

@@ -1,10 +1,10 @@
-//===- AnonymousMemory.h - Large zeroed memory on huge pages ----------------------------------*- C++ -*-===//
+//===- AnonymousMemory.h - Large zeroed memory on huge pages ------------------------*- C++ -*-===//
 //
 // Weights, cache and arena are read in long streams, where 4 KiB pages cost about 15%
 // (reference/KERNELS-CPU.md). The memory starts at a multiple of 2 MiB, asks for huge pages and costs nothing
 // until it is touched.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

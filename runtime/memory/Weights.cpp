@@ -1,4 +1,4 @@
-//===- Weights.cpp - The weight segment, where kernels read it ------------------------------------------===//
+//===- Weights.cpp - The weight segment, where kernels read it --------------------------------===//
 
 #include "runtime/memory/Weights.h"
 #include <atomic>

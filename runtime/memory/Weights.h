@@ -1,9 +1,9 @@
-//===- Weights.h - The weight segment, where kernels read it ----------------------------------*- C++ -*-===//
+//===- Weights.h - The weight segment, where kernels read it ------------------------*- C++ -*-===//
 //
 // Mapped from the file (starts at once, shared between processes, may have 4 KiB pages) or copied once into
 // anonymous huge pages.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/memory/AnonymousMemory.h"

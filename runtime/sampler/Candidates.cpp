@@ -1,9 +1,8 @@
-//===- Candidates.cpp - The filters of the sampler
-//--------------------------------------------------------===//
+//===- Candidates.cpp - The filters of the sampler --------------------------------------------===//
 //
 // Sums are in double, in a fixed order, so that the same logits always keep the same tokens.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/sampler/Candidates.h"
 
 #include <algorithm>

@@ -1,11 +1,10 @@
-//===- Candidates.h - The tokens that are still possible ---------------------------------------*- C++
-//-*-===//
+//===- Candidates.h - The tokens that are still possible ----------------------------*- C++ -*-===//
 //
 // Filters narrow a list of candidates, which stays in order of token ids. None sorts the vocabulary: the
 // border of what is kept is found by repeated selection, in linear time, and one pass drops what lies beyond
 // it.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstddef>

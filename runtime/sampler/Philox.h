@@ -1,10 +1,9 @@
-//===- Philox.h - Counter-based random numbers -------------------------------------------------*- C++
-//-*-===//
+//===- Philox.h - Counter-based random numbers --------------------------------------*- C++ -*-===//
 //
 // Philox4x32-10 of Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011): a bijection of a
 // counter under a key. No state, so draws may happen in any order and anywhere.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <array>

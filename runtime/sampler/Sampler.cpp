@@ -1,9 +1,8 @@
-//===- Sampler.cpp - Mask, bias, penalties, temperature, and the draw
-//-------------------------------------===//
+//===- Sampler.cpp - Mask, bias, penalties, temperature, and the draw -------------------------===//
 //
 // The steps before temperature change logits in place; what follows works on candidates (Candidates.h).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/Sampler.h"
 
 #include "runtime/sampler/Candidates.h"

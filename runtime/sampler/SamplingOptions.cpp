@@ -1,9 +1,8 @@
-//===- SamplingOptions.cpp - What a request may ask for
-//---------------------------------------------------===//
+//===- SamplingOptions.cpp - What a request may ask for ---------------------------------------===//
 //
 // Ranges are OpenAI's where it has the option, else those in which the option has a meaning.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/Sampler.h"
 
 #include <cmath>

@@ -1,10 +1,9 @@
-//===- Builtins.h - Filters, tests, methods and global functions -------------------------------*- C++
-//-*-===//
+//===- Builtins.h - Filters, tests, methods and global functions --------------------*- C++ -*-===//
 //
 // Fixed tables: what is not in them does not exist for a template. All functions follow jinja2 3.1 and
 // Python, including what they do with undefined values, because checkpoints rely on it.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/template/Syntax.h"

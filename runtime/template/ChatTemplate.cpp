@@ -1,9 +1,8 @@
-//===- ChatTemplate.cpp - The public face of the template interpreter
-//-------------------------------------===//
+//===- ChatTemplate.cpp - The public face of the template interpreter -------------------------===//
 //
 // A parsed template is shared and constant; each rendering has an evaluator of its own.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/ChatTemplate.h"
 
 #include "runtime/template/Evaluator.h"

@@ -1,10 +1,9 @@
-//===- Clock.cpp - strftime_now
-//---------------------------------------------------------------------------===//
+//===- Clock.cpp - strftime_now ---------------------------------------------------------------===//
 //
 // The date that templates show the model. Formats go to the C library one directive at a time, so that widths
 // and long formats cannot blow up; runs in the C locale, as the runtime never sets another.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 

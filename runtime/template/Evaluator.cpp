@@ -1,10 +1,9 @@
-//===- Evaluator.cpp - Expressions
-//------------------------------------------------------------------------===//
+//===- Evaluator.cpp - Expressions ------------------------------------------------------------===//
 //
 // Attribute access follows jinja2: `a.b` is a method of a's type first and a key second, `a["b"]` the other
 // way round, and what does not exist is an undefined value that fails only when it is used.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Evaluator.h"
 
 #include "runtime/template/Builtins.h"

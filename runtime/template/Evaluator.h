@@ -1,11 +1,10 @@
-//===- Evaluator.h - Runs a template -----------------------------------------------------------*- C++
-//-*-===//
+//===- Evaluator.h - Runs a template ------------------------------------------------*- C++ -*-===//
 //
 // Walks the tree. One evaluator serves one rendering: it owns the heap's accounts, the namespaces, and the
 // scopes that macros captured. Statements are in Statements.cpp, expressions in Evaluator.cpp, operators in
 // Operators.cpp.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/template/Syntax.h"

@@ -1,9 +1,8 @@
-//===- ExpressionParser.cpp - Expressions by precedence
-//---------------------------------------------------===//
+//===- ExpressionParser.cpp - Expressions by precedence ---------------------------------------===//
 //
 // Every level parses the next tighter one and then its own operators, all of them to the left.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/ExpressionParser.h"
 
 #include "runtime/template/Builtins.h"

@@ -1,10 +1,9 @@
-//===- ExpressionParser.h - Expressions by precedence ------------------------------------------*- C++
-//-*-===//
+//===- ExpressionParser.h - Expressions by precedence -------------------------------*- C++ -*-===//
 //
 // One method a level of Jinja's grammar, from `a if b else c` down to literals. Filters and tests bind
 // tighter than arithmetic and looser than a sign: -1|abs is (-1)|abs, 2**x|abs is 2**(x|abs).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/template/Lexer.h"

@@ -1,10 +1,9 @@
-//===- Format.cpp - "%s" % x and "{}".format(x)
-//-----------------------------------------------------------===//
+//===- Format.cpp - "%s" % x and "{}".format(x) -----------------------------------------------===//
 //
 // Python's two format languages, as far as templates use them: strings and numbers with width, precision,
 // sign, fill and alignment.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

@@ -1,9 +1,8 @@
-//===- Functions.cpp - Global functions, and how calls bind their arguments
-//-------------------------------===//
+//===- Functions.cpp - Global functions, and how calls bind their arguments -------------------===//
 //
 // range, dict, namespace as in jinja2; raise_exception and strftime_now as transformers adds them.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 

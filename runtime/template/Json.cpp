@@ -1,10 +1,9 @@
-//===- Json.cpp - The tojson filter
-//-----------------------------------------------------------------------===//
+//===- Json.cpp - The tojson filter -----------------------------------------------------------===//
 //
 // Python's json.dumps(value, ensure_ascii=False, indent=..., separators=..., sort_keys=...), which
 // transformers puts in the place of jinja2's filter: no HTML escapes, non-ASCII text as it is.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

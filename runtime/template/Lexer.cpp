@@ -1,10 +1,9 @@
-//===- Lexer.cpp - Tokens of a Jinja template
-//-------------------------------------------------------------===//
+//===- Lexer.cpp - Tokens of a Jinja template -------------------------------------------------===//
 //
 // Two modes: text up to the next {{ {% {#, and code up to the closing brace, where brackets must balance so
 // that the }} of a nested dict literal does not end an output.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Lexer.h"
 
 #include "runtime/template/Text.h"

@@ -1,11 +1,10 @@
-//===- Lexer.h - Tokens of a Jinja template ----------------------------------------------------*- C++
-//-*-===//
+//===- Lexer.h - Tokens of a Jinja template -----------------------------------------*- C++ -*-===//
 //
 // White space control happens here: trim_blocks (a block or comment eats the newline after it), lstrip_blocks
 // (and the blanks before it on its line), and the signs in {%- -%} {%+ +%}. One newline at the end of a file
 // is dropped.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

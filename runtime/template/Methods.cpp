@@ -1,10 +1,9 @@
-//===- Methods.cpp - Methods of strings, dicts, lists and loops
-//-------------------------------------------===//
+//===- Methods.cpp - Methods of strings, dicts, lists and loops -------------------------------===//
 //
 // The methods that templates call as x.split(...). Those that would change x are named, so that they hide a
 // dict's keys as in Python, but they are forbidden, as in transformers' immutable sandbox.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

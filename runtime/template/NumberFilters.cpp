@@ -1,10 +1,9 @@
-//===- NumberFilters.cpp - Filters on numbers
-//-------------------------------------------------------------===//
+//===- NumberFilters.cpp - Filters on numbers -------------------------------------------------===//
 //
 // int and float read text as Python does and fall back to a default; round rounds halves to even, on the
 // exact binary value.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

@@ -1,10 +1,9 @@
-//===- Operators.cpp - Arithmetic, comparison and printing
-//------------------------------------------------===//
+//===- Operators.cpp - Arithmetic, comparison and printing ------------------------------------===//
 //
 // Python's rules: / always gives a float, // and % round towards minus infinity, bools are integers, True ==
 // 1, and containers print their elements by repr.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

@@ -1,10 +1,9 @@
-//===- Parser.cpp - Statements
-//----------------------------------------------------------------------------===//
+//===- Parser.cpp - Statements ----------------------------------------------------------------===//
 //
 // Recursive descent; a body ends at the first of the tags that its statement names. Expressions are parsed in
 // ExpressionParser.cpp.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Parser.h"
 
 #include "runtime/template/ExpressionParser.h"

@@ -1,10 +1,9 @@
-//===- SequenceFilters.cpp - Filters on lists and dicts
-//---------------------------------------------------===//
+//===- SequenceFilters.cpp - Filters on lists and dicts ---------------------------------------===//
 //
 // Where jinja2 returns a generator the result is a View: true even when empty, as a generator is. Orders
 // ignore case unless told otherwise.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

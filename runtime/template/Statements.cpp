@@ -1,10 +1,9 @@
-//===- Statements.cpp - Text, loops, assignments and macros
-//-----------------------------------------------===//
+//===- Statements.cpp - Text, loops, assignments and macros -----------------------------------===//
 //
 // Loops, macros, call, set and filter blocks open a scope; `if` does not. Assignments never leave their
 // scope: only namespaces carry values out of a loop.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 

@@ -1,10 +1,9 @@
-//===- Syntax.h - The syntax tree of a template ------------------------------------------------*- C++
-//-*-===//
+//===- Syntax.h - The syntax tree of a template -------------------------------------*- C++ -*-===//
 //
 // Plain structs, one a construct, built by the parser and never changed. Every expression knows how deep it
 // is, and the parser refuses deep ones, so that walking and freeing a tree may recurse.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/template/Value.h"

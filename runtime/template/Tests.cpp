@@ -1,9 +1,8 @@
-//===- Tests.cpp - `x is ...`
-//-----------------------------------------------------------------------------===//
+//===- Tests.cpp - `x is ...` -----------------------------------------------------------------===//
 //
 // An undefined value is iterable and a sequence (an empty one) and callable: it has those methods in jinja2.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

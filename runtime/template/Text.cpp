@@ -1,10 +1,9 @@
-//===- Text.cpp - Python's str on UTF-8
-//-------------------------------------------------------------------===//
+//===- Text.cpp - Python's str on UTF-8 -------------------------------------------------------===//
 //
 // Unicode's properties come from utf8proc; the few letters whose upper case is several letters are listed
 // here.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Text.h"
 
 #include <algorithm>

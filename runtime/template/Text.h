@@ -1,10 +1,9 @@
-//===- Text.h - Python's str on UTF-8 ----------------------------------------------------------*- C++
-//-*-===//
+//===- Text.h - Python's str on UTF-8 -----------------------------------------------*- C++ -*-===//
 //
 // Lengths and indices count code points, case and white space follow Unicode, as in Python. A byte that is
 // not part of valid UTF-8 counts as one character and is kept as it is.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "runtime/template/Value.h"

@@ -1,9 +1,8 @@
-//===- TextFilters.cpp - Filters on strings
-//---------------------------------------------------------------===//
+//===- TextFilters.cpp - Filters on strings ---------------------------------------------------===//
 //
 // Their input is str(value), as jinja2's soft_str makes it: an undefined value is the empty string.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Builtins.h"
 #include "runtime/template/Evaluator.h"
 #include "runtime/template/Text.h"

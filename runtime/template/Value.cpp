@@ -1,9 +1,8 @@
-//===- Value.cpp - Truth, equality, order, and the heap's accounts
-//----------------------------------------===//
+//===- Value.cpp - Truth, equality, order, and the heap's accounts ----------------------------===//
 //
 // Every container is made here, so that no value is deeper than maxValueDepth or larger than the heap's room.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/template/Value.h"
 
 #include "runtime/template/Evaluator.h"

@@ -1,11 +1,10 @@
-//===- Value.h - The values of a template ------------------------------------------------------*- C++
-//-*-===//
+//===- Value.h - The values of a template -------------------------------------------*- C++ -*-===//
 //
 // Python's values as far as templates see them. All but namespaces are immutable, as in transformers' sandbox
 // (which forbids append and its kin), so values never form cycles. Heap counts what is alive and what was
 // done.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/ChatTemplate.h"

@@ -1,5 +1,4 @@
-//===- AddedTokens.cpp - Tokens that are found before anything else
-//---------------------------------------===//
+//===- AddedTokens.cpp - Tokens that are found before anything else ---------------------------===//
 
 #include "AddedTokens.h"
 #include "UTF8.h"

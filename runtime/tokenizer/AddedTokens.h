@@ -1,10 +1,9 @@
-//===- AddedTokens.h - Tokens that are found before anything else --------------------------------*- C++
-//-*-===//
+//===- AddedTokens.h - Tokens that are found before anything else -------------------*- C++ -*-===//
 //
 // Added tokens ("<|im_end|>") are found in the text at the leftmost place, the longest of those that begin
 // there.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "Segment.h"

@@ -1,5 +1,4 @@
-//===- BytePairs.cpp - Byte-pair encoding of one word
-//-----------------------------------------------------===//
+//===- BytePairs.cpp - Byte-pair encoding of one word -----------------------------------------===//
 
 #include "BytePairs.h"
 #include "UTF8.h"

@@ -1,10 +1,9 @@
-//===- BytePairs.h - Byte-pair encoding of one word ----------------------------------------------*- C++
-//-*-===//
+//===- BytePairs.h - Byte-pair encoding of one word ---------------------------------*- C++ -*-===//
 //
 // Merges neighbours in the order of their ranks, leftmost first among equals, with a heap: a word may be a
 // whole megabyte where a tokenizer has no pre-tokenizer.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "Segment.h"

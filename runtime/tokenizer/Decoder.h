@@ -1,10 +1,9 @@
-//===- Decoder.h - Token ids to text -------------------------------------------------------------*- C++
-//-*-===//
+//===- Decoder.h - Token ids to text ------------------------------------------------*- C++ -*-===//
 //
 // One engine under decode() and DetokenizeStream: what each token adds was worked out when the tokenizer was
 // compiled; left to do are the start of the text and characters that are spread over tokens.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "Segment.h"

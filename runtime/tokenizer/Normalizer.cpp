@@ -1,5 +1,4 @@
-//===- Normalizer.cpp - Checks of steps, and the steps that change whole texts
-//----------------------------===//
+//===- Normalizer.cpp - Checks of steps, and the steps that change whole texts ----------------===//
 
 #include "Steps.h"
 #include "UTF8.h"

@@ -1,10 +1,9 @@
-//===- PreTokenizer.cpp - Steps that cut a text into words
-//------------------------------------------------===//
+//===- PreTokenizer.cpp - Steps that cut a text into words ------------------------------------===//
 //
 // A split first lists matches and the gaps between them, which together cover the piece, then joins
 // neighbours as its behaviour says. Empty words vanish.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "Steps.h"
 

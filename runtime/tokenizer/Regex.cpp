@@ -1,5 +1,4 @@
-//===- Regex.cpp - PCRE2 with limits
-//----------------------------------------------------------------------===//
+//===- Regex.cpp - PCRE2 with limits ----------------------------------------------------------===//
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "Regex.h"

@@ -1,10 +1,9 @@
-//===- Regex.h - PCRE2 with limits ---------------------------------------------------------------*- C++
-//-*-===//
+//===- Regex.h - PCRE2 with limits --------------------------------------------------*- C++ -*-===//
 //
 // Regular expressions come out of checkpoints and artifacts and run on anybody's text: matching is bounded in
 // steps and memory, and running out is an error, not a hang.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,5 +1,4 @@
-//===- Segment.cpp - A compiled tokenizer's tables, checked
-//-----------------------------------------------===//
+//===- Segment.cpp - A compiled tokenizer's tables, checked -----------------------------------===//
 
 #include "Segment.h"
 #include "UTF8.h"

@@ -1,10 +1,9 @@
-//===- Segment.h - A compiled tokenizer's tables, checked ----------------------------------------*- C++
-//-*-===//
+//===- Segment.h - A compiled tokenizer's tables, checked ---------------------------*- C++ -*-===//
 //
 // Opening checks every offset, index and flag that encoding and decoding will follow, so that they need no
 // checks of their own: a damaged segment is refused here or is safe.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "Steps.h"

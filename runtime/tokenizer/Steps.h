@@ -1,10 +1,9 @@
-//===- Steps.h - Normalizers and pre-tokenizers, ready to run ------------------------------------*- C++
-//-*-===//
+//===- Steps.h - Normalizers and pre-tokenizers, ready to run -----------------------*- C++ -*-===//
 //
 // A step of the segment with its strings resolved and its regular expression compiled. The compiler of
 // tokenizers prepares its steps by the same function, so that what it writes is known to open.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "Regex.h"

@@ -1,5 +1,4 @@
-//===- Tokenizer.cpp - Text to token ids and back
-//---------------------------------------------------------===//
+//===- Tokenizer.cpp - Text to token ids and back ---------------------------------------------===//
 
 #include "nibble/runtime/Tokenizer.h"
 #include "AddedTokens.h"

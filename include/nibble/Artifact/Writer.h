@@ -1,11 +1,11 @@
-//===- Writer.h - Streams an artifact to disk -------------------------------------------------*- C++ -*-===//
+//===- Writer.h - Streams an artifact to disk ---------------------------------------*- C++ -*-===//
 //
 // Weights pass through in pieces and are hashed on their way, so writing needs no memory for them. The file
 // appears under its name only when it is whole: until then it has no name at all, or a .partial one where the
 // file system has no nameless files, and a failure leaves nothing behind. The same input gives the same
 // bytes.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,10 +1,9 @@
-//===- Weights.h - The weights of a module and their precision ----------------------------------*- C++
-//-*-===//
+//===- Weights.h - The weights of a module and their precision ----------------------*- C++ -*-===//
 //
 // What the driver asks of the IR: which weights can have a format, and, once they have one, which plan that
 // makes.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/FormatChoice.h"

@@ -1,10 +1,10 @@
-//===- Architecture.h - What tells one model family from another ------------------------------*- C++ -*-===//
+//===- Architecture.h - What tells one model family from another --------------------*- C++ -*-===//
 //
 // A description that both importers and the model builder share. Adding a family of the same build (norm,
 // attention, norm, gated feed-forward) is one entry in lib/Import/Architecture/Architecture.cpp; a new weight
 // is one row in Weights.cpp.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/ModelConfig.h"

@@ -1,12 +1,11 @@
-//===- GGUFFile.h - What is inside a GGUF file ---------------------------------------------------*- C++
-//-*-===//
+//===- GGUFFile.h - What is inside a GGUF file --------------------------------------*- C++ -*-===//
 //
 // A checked view over a mapped GGUF file (versions 2 and 3, little-endian): typed metadata and the list of
 // tensors. Everything is validated when the file is opened, so that no later look-up can leave the mapping;
 // nothing large is copied. Needs neither LLVM nor MLIR. The format:
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/MappedFile.h"

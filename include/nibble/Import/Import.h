@@ -1,9 +1,9 @@
-//===- Import.h - Opening a checkpoint --------------------------------------------------------*- C++ -*-===//
+//===- Import.h - Opening a checkpoint ----------------------------------------------*- C++ -*-===//
 //
 // The one entry for everything that comes in: a Hugging Face folder or a GGUF file. Needs neither LLVM nor
 // MLIR; ModelBuilder.h makes IR of what it gives.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Architecture.h"

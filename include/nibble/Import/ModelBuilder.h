@@ -1,9 +1,9 @@
-//===- ModelBuilder.h - From a checkpoint to the IR of the import phase -----------------------*- C++ -*-===//
+//===- ModelBuilder.h - From a checkpoint to the IR of the import phase -------------*- C++ -*-===//
 //
 // The one place that says how a decoder of these families is wired. Weights are in the IR by name only; their
 // bytes stay in the checkpoint's parameter store.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Import.h"

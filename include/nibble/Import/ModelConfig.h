@@ -1,9 +1,9 @@
-//===- ModelConfig.h - The hyperparameters of a model, whatever file they came from -----------*- C++ -*-===//
+//===- ModelConfig.h - The hyperparameters of a model, whatever file they came from ---*- C++ -*-===//
 //
 // Both importers fill this struct; the model builder, the manifest and nibble-inspect read nothing else. What
 // is optional in a file is settled here: every field holds the value that the model runs with.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

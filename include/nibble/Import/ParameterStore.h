@@ -1,10 +1,10 @@
-//===- ParameterStore.h - The weights of a checkpoint, by name --------------------------------*- C++ -*-===//
+//===- ParameterStore.h - The weights of a checkpoint, by name ----------------------*- C++ -*-===//
 //
 // Weights never enter the IR: they stay in the mapped checkpoint and leave it in blocks of rows, as they are
 // stored. Names and the order of rows are Hugging Face's, whatever the container. Reading is safe from
 // several threads.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/RowBlock.h"

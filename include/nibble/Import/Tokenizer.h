@@ -1,11 +1,10 @@
-//===- Tokenizer.h - Compiling a checkpoint's tokenizer ------------------------------------------*- C++
-//-*-===//
+//===- Tokenizer.h - Compiling a checkpoint's tokenizer -----------------------------*- C++ -*-===//
 //
 // A Hugging Face folder or a GGUF file's metadata becomes a TokenizerSpec, which says all that encoding and
 // decoding need; that becomes the flat segment (runtime/TokenizerFormat.h) which an artifact carries. Needs
 // no MLIR.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/GGUFFile.h"

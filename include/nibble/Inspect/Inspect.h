@@ -1,8 +1,8 @@
-//===- Inspect.h - What is in an artifact or a checkpoint -------------------------------------*- C++ -*-===//
+//===- Inspect.h - What is in an artifact or a checkpoint ---------------------------*- C++ -*-===//
 //
 // The tool nibble-inspect: tables, disassembly and IR of a kernel, tensors as .npy, differences, a drawing.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 namespace nibble {

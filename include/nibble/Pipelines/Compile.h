@@ -1,9 +1,8 @@
-//===- Compile.h - From a checkpoint to an artifact, or to any phase between --------------------*- C++
-//-*-===//
+//===- Compile.h - From a checkpoint to an artifact, or to any phase between --------*- C++ -*-===//
 //
 // What nibble-compile does, as a function of a struct.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Pipelines/Phases.h"

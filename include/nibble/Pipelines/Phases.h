@@ -1,9 +1,8 @@
-//===- Phases.h - The named stages of the compiler ----------------------------------------------*- C++
-//-*-===//
+//===- Phases.h - The named stages of the compiler ----------------------------------*- C++ -*-===//
 //
 // Any of them can be stopped at (--compile-to) and resumed from (--compile-from).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,10 +1,9 @@
-//===- Pipelines.h - From one phase to the next -------------------------------------------------*- C++
-//-*-===//
+//===- Pipelines.h - From one phase to the next -------------------------------------*- C++ -*-===//
 //
 // Each pipeline takes a module from the phase before to its own, and checks that it got there. The same
 // pipelines are `nibble-quantize`, `nibble-fuse` and `nibble-schedule` of nibble-opt.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "mlir/Pass/PassManager.h"

@@ -1,9 +1,8 @@
-//===- PrecisionOfModule.h - The precision plan that a module has -------------------------------*- C++
-//-*-===//
+//===- PrecisionOfModule.h - The precision plan that a module has -------------------*- C++ -*-===//
 //
 // For --write-plan and the manifest.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/PrecisionPlan.h"

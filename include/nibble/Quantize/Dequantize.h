@@ -1,4 +1,4 @@
-//===- Dequantize.h - From codes to values ----------------------------------------------------*- C++ -*-===//
+//===- Dequantize.h - From codes to values ------------------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Quantize/RowBlock.h"

@@ -1,9 +1,9 @@
-//===- Format.h - How numbers of a weight are stored --------------------------------------------*- C++ -*-===//
+//===- Format.h - How numbers of a weight are stored --------------------------------*- C++ -*-===//
 //
 // The plain C++ twin of the attribute #lowbit.format, for code that handles bytes and not IR: the parameter store, the
 // quantizer, the packer, the plan file. A value is scale * (code - zero point), or scale * code + minimum.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

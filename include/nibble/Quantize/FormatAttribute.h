@@ -1,9 +1,8 @@
-//===- FormatAttribute.h - Between Format and #lowbit.format ------------------------------------*- C++
-//-*-===//
+//===- FormatAttribute.h - Between Format and #lowbit.format ------------------------*- C++ -*-===//
 //
 // The only header of Quantize that knows MLIR, with a library of its own (NibbleFormatAttribute).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/Lowbit/Lowbit.h"

@@ -1,10 +1,9 @@
-//===- FormatChoice.h - Which format each weight gets, by the rules of the command line ---------*- C++
-//-*-===//
+//===- FormatChoice.h - Which format each weight gets, by the rules of the command line ---*- C++ -*-===//
 //
 // The options of DESIGN section 10 and a plan file, turned into a complete precision plan. What fails here is
 // wrong usage (exit code 2), so that a tool can ask before it does any work.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/PrecisionPlan.h"

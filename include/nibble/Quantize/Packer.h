@@ -1,9 +1,9 @@
-//===- Packer.h - Rows to panels and back -----------------------------------------------------*- C++ -*-===//
+//===- Packer.h - Rows to panels and back -------------------------------------------*- C++ -*-===//
 //
 // The bytes that PanelLayout describes. Packing is lossless: unpacking gives the same codes and scales in
 // checkpoint order, for nibble-inspect, for the reference and for tests.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/PanelLayout.h"

@@ -1,10 +1,10 @@
-//===- PanelLayout.h - The one layout of packed weights that all CPU kernels read -------------*- C++ -*-===//
+//===- PanelLayout.h - The one layout of packed weights that all CPU kernels read ---*- C++ -*-===//
 //
 // Panels of 16 rows (output channels), read by kernels as one forward stream (reference: DESIGN section 5 and
 // the measured facts that it rests on: the line of scales comes first). N is padded to 16 with zero rows, K
 // to 64 with codes that mean zero. The packer writes it, lib/Codegen/CPU and lib/Reference read it.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/Format.h"

@@ -1,9 +1,9 @@
-//===- PrecisionPlan.h - Which format each weight gets ----------------------------------------*- C++ -*-===//
+//===- PrecisionPlan.h - Which format each weight gets ------------------------------*- C++ -*-===//
 //
 // The plan file of DESIGN section 10, which a person may edit and feed back:
 //   {"version": 1, "tensors": {"lm_head.weight": {"format": "int4-g32", "activations": "int8"}}}
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/Format.h"

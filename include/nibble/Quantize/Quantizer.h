@@ -1,10 +1,10 @@
-//===- Quantizer.h - From values to codes and scales ------------------------------------------*- C++ -*-===//
+//===- Quantizer.h - From values to codes and scales --------------------------------*- C++ -*-===//
 //
 // Round to nearest with a search: for each group 46 candidate scales are tried, each is refined by least
 // squares, the one with the smallest squared error wins. The same values give the same bits on every CPU:
 // products and sums are in one order and one precision whatever the vector width (no FMA, lanes are groups).
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/RowBlock.h"

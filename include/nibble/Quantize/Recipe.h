@@ -1,10 +1,10 @@
-//===- Recipe.h - One weight from the checkpoint to packed panels, in blocks of rows ----------*- C++ -*-===//
+//===- Recipe.h - One weight from the checkpoint to packed panels, in blocks of rows ---*- C++ -*-===//
 //
 // What the parameter store does with every weight: read some rows, bring them into the target format, pack
 // them, write them. Memory is that of a few blocks, whatever the size of the weight; bytes are the same for
 // any number of threads.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/PanelLayout.h"

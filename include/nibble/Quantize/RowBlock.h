@@ -1,9 +1,9 @@
-//===- RowBlock.h - Some rows of a weight, as values or as codes ------------------------------*- C++ -*-===//
+//===- RowBlock.h - Some rows of a weight, as values or as codes --------------------*- C++ -*-===//
 //
 // What flows through a recipe: the parameter store reads blocks of rows, the quantizer turns values into
 // codes, the packer lays them out for kernels. A block is a few megabytes at most, whatever the model's size.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/Format.h"

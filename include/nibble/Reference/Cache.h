@@ -1,8 +1,8 @@
-//===- Cache.h - Keys and values of sequences ---------------------------------------------*- C++ -*-===//
+//===- Cache.h - Keys and values of sequences ---------------------------------------*- C++ -*-===//
 //
 // The reference's KV cache has neither pages nor a budget: an array for each sequence and layer.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstdint>

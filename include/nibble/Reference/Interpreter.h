@@ -1,9 +1,9 @@
-//===- Interpreter.h - Walks a module, slowly and exactly ---------------------------------*- C++ -*-===//
+//===- Interpreter.h - Walks a module, slowly and exactly ---------------------------*- C++ -*-===//
 //
 // Runs `func.func @step` of any phase from import to fuse: each op is one call of a function in Kernels.h. It
 // is the oracle of the artifact, whose IR segment holds such a module.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Reference/Cache.h"

@@ -1,11 +1,11 @@
-//===- Kernels.h - What every op computes, in plain loops and double precision ------------*- C++ -*-===//
+//===- Kernels.h - What every op computes, in plain loops and double precision ------*- C++ -*-===//
 //
 // The oracle of Nibble: one function an op of the dialects llm and lowbit, on plain arrays, so that a
 // compiled kernel can be compared with it without any IR. Sums are in double; what the ops' descriptions say
 // is f32 (rotary angles, scales of int8 rows) is f32 here too. Sizes are the caller's promise; the
 // interpreter checks them.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/RowBlock.h"

@@ -1,9 +1,9 @@
-//===- Numbers.h - Short floats, by arithmetic --------------------------------------------*- C++ -*-===//
+//===- Numbers.h - Short floats, by arithmetic --------------------------------------*- C++ -*-===//
 //
 // The definitions of f16 and bf16 in double arithmetic, apart from the bit manipulation of compiler and
 // runtime, which they check.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-//===- Parameters.h - Where the reference gets weights from -------------------------------*- C++ -*-===//
+//===- Parameters.h - Where the reference gets weights from -------------------------*- C++ -*-===//
 //
 // An llm.param names a weight and says what happens to it on the way into the artifact. A source carries that
 // out, from the checkpoint, or finds it done, in an artifact. Needs no MLIR.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Quantize/RowBlock.h"

@@ -1,9 +1,9 @@
-//===- QuantizedRows.h - int8 activations, as numbers and as the records that kernels read *- C++ -*-===//
+//===- QuantizedRows.h - int8 activations, as numbers and as the records that kernels read ---*- C++ -*-===//
 //
 // `!lowbit.rows<..., int8>`: a logical array of codes and scales, and its bytes. Tests of kernels make
 // activations here, hand the bytes to the compiled kernel and the logical array to the reference.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Reference/Matrix.h"

@@ -1,4 +1,4 @@
-//===- Value.h - What an SSA value is while a module runs ---------------------------------*- C++ -*-===//
+//===- Value.h - What an SSA value is while a module runs ---------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Quantize/RowBlock.h"

@@ -1,10 +1,10 @@
-//===- Artifact.h - An artifact, opened and checked -------------------------------------------*- C++ -*-===//
+//===- Artifact.h - An artifact, opened and checked ---------------------------------*- C++ -*-===//
 //
 // Opening maps the file, finds the footer at its end and refuses, with a reason, whatever is not exactly what
 // the compiler wrote: magic, version, the manifest's hash, every offset, the hashes of code, tokenizer and
 // IR. Weights are checked by size; verify() reads them too.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Manifest.h"

@@ -1,10 +1,10 @@
-//===- ArtifactFormat.h - Bytes of an artifact ------------------------------------------------*- C++ -*-===//
+//===- ArtifactFormat.h - Bytes of an artifact --------------------------------------*- C++ -*-===//
 //
 // [runtime executable][pad] segment [pad] segment ... manifest footer. The footer is the file's last 64
 // bytes, so a file finds its own segments whatever precedes them. All integers are little-endian. Written by
 // lib/Artifact, read by runtime/artifact.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,11 @@
-//===- ChatTemplate.h - A checkpoint's Jinja chat template -------------------------------------*- C++
-//-*-===//
+//===- ChatTemplate.h - A checkpoint's Jinja chat template --------------------------*- C++ -*-===//
 //
 // Turns a conversation into the prompt that the model was trained on, as transformers' apply_chat_template
 // does: Jinja with trim_blocks, lstrip_blocks, loop controls and a tojson filter without HTML escapes.
 // Templates come with checkpoints and are untrusted: they reach nothing but their variables, and every
 // resource they use is bounded.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

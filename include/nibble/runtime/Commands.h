@@ -1,9 +1,9 @@
-//===- Commands.h - The command line of an artifact -------------------------------------------*- C++ -*-===//
+//===- Commands.h - The command line of an artifact ---------------------------------*- C++ -*-===//
 //
 // `./artifact VERB ...` and `nibble-run FILE VERB ...` are the same program: it finds its own footer, or
 // takes the file that is named first.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 namespace nibble {

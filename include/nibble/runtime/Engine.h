@@ -1,9 +1,9 @@
-//===- Engine.h - Steps of a compiled model ---------------------------------------------------*- C++ -*-===//
+//===- Engine.h - Steps of a compiled model -----------------------------------------*- C++ -*-===//
 //
 // Owns weights, code, cache, arena and workers of one loaded artifact, and runs steps on ragged batches.
 // Which tokens go into which step is the caller's business (Generator.h); no token's logits depend on it.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Artifact.h"

@@ -1,10 +1,10 @@
-//===- Generator.h - Several prompts continued together ---------------------------------------*- C++ -*-===//
+//===- Generator.h - Several prompts continued together -----------------------------*- C++ -*-===//
 //
 // Iteration-level scheduling over one engine: every step takes a row of each sequence that is being decoded,
 // then as much of the waiting prompts as the token budget holds. There are no separate prefill and decode
 // phases: a request catches up with its tokens and then gets one more.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Engine.h"

@@ -1,10 +1,10 @@
-//===- HalfFloat.h - float16 and bfloat16 to float and back -----------------------------------*- C++ -*-===//
+//===- HalfFloat.h - float16 and bfloat16 to float and back -------------------------*- C++ -*-===//
 //
 // Integer code without branches, so that compilers vectorize loops over it and every CPU gives the same bits,
 // with or without F16C. Narrowing rounds to nearest, ties to even; a NaN stays a NaN and keeps the top of its
 // payload.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <bit>

@@ -1,10 +1,10 @@
-//===- Json.h - JSON that came from outside ---------------------------------------------------*- C++ -*-===//
+//===- Json.h - JSON that came from outside -----------------------------------------*- C++ -*-===//
 //
 // Manifests, token files and messages are untrusted: size and depth are capped before the parser sees them,
 // and a cursor that remembers its path turns every wrong type or number into one message instead of an
 // exception.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

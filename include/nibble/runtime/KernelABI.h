@@ -1,9 +1,9 @@
-//===- KernelABI.h - The C contract between compiled kernels and the runtime --------------------*- C++ -*-===//
+//===- KernelABI.h - The C contract between compiled kernels and the runtime --------*- C++ -*-===//
 //
 // The one header whose structs generated code reads. lib/Codegen computes field offsets from the list in
 // NIBBLE_BATCH_FIELDS, so the struct and the code cannot drift apart.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-//===- Manifest.h - What an artifact says about itself ----------------------------------------*- C++ -*-===//
+//===- Manifest.h - What an artifact says about itself ------------------------------*- C++ -*-===//
 //
 // The manifest of ArtifactFormat.h as plain structs. Whoever holds a Manifest from parseManifest may rely on
 // it: every index is in range, every offset lies in its segment, image, arena or private memory.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,10 +1,9 @@
-//===- MappedFile.h - A file's bytes, read-only, without reading them ---------------------------*- C++
-//-*-===//
+//===- MappedFile.h - A file's bytes, read-only, without reading them ---------------*- C++ -*-===//
 //
 // Checkpoints and artifacts are larger than memory should be asked for, so both are looked at through a
 // mapping: pages come in as they are touched, and the kernel may drop them again.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,8 +1,8 @@
-//===- Npy.h - Matrices of float32 in numpy's file format -------------------------------------*- C++ -*-===//
+//===- Npy.h - Matrices of float32 in numpy's file format ---------------------------*- C++ -*-===//
 //
 // Logits go out, and come back to be compared with, as .npy files that any tool reads.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/MappedFile.h"

@@ -1,9 +1,9 @@
-//===- Result.h - Errors are values ------------------------------------------------------------*- C++ -*-===//
+//===- Result.h - Errors are values -------------------------------------------------*- C++ -*-===//
 //
 // Every fallible function of the runtime returns Result<T>. An Error's message is written for the person at the
 // terminal: it names the input, what was expected, what was found and what to do.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <string>

@@ -1,9 +1,9 @@
-//===- SHA256.h - The hash that artifacts are checked by --------------------------------------*- C++ -*-===//
+//===- SHA256.h - The hash that artifacts are checked by ----------------------------*- C++ -*-===//
 //
 // A thin value over libmd, whose static archive Debian ships, so that writer and reader need no cryptographic
 // library on the machine where an artifact runs.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <array>

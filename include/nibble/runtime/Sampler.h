@@ -1,11 +1,10 @@
-//===- Sampler.h - From logits to a token ------------------------------------------------------*- C++
-//-*-===//
+//===- Sampler.h - From logits to a token -------------------------------------------*- C++ -*-===//
 //
 // Order: grammar mask, logit bias, penalties, temperature, top-k, top-p, min-p, typical; then one draw. The
 // random number depends on nothing but (seed, index of the choice, index of the generated token), so a
 // request gives the same text in any batch, after preemption, and on any number of threads.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

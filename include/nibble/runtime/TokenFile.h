@@ -1,8 +1,8 @@
-//===- TokenFile.h - Sequences of token ids from a file ---------------------------------------*- C++ -*-===//
+//===- TokenFile.h - Sequences of token ids from a file -----------------------------*- C++ -*-===//
 //
 // What `--tokens` means to the verbs of an artifact and to nibble-reference.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

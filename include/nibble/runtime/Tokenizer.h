@@ -1,11 +1,10 @@
-//===- Tokenizer.h - Text to token ids and back --------------------------------------------------*- C++
-//-*-===//
+//===- Tokenizer.h - Text to token ids and back -------------------------------------*- C++ -*-===//
 //
 // A view over a compiled tokenizer (TokenizerFormat.h): its tables are used where they are mapped. Encoding
 // follows Hugging Face `tokenizers` (added tokens, normalizers, pre-tokenizers, byte-pair encoding,
 // post-processor), and so does decoding, which can also stream.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

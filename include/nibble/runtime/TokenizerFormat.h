@@ -1,11 +1,10 @@
-//===- TokenizerFormat.h - The compiled tokenizer's bytes ---------------------------------------*- C++
-//-*-===//
+//===- TokenizerFormat.h - The compiled tokenizer's bytes ---------------------------*- C++ -*-===//
 //
 // A tokenizer is one flat little-endian segment of an artifact: this header, then sections of fixed-size
 // records that refer to each other by index and to text by (offset, length) in one string pool. It holds no
 // addresses, so it is used where it is mapped. lib/Import/Tokenizer writes it, runtime/tokenizer reads it.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <bit>

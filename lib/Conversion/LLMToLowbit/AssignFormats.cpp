@@ -1,10 +1,9 @@
-//===- AssignFormats.cpp - A format for every weight of a linear
-//------------------------------------------===//
+//===- AssignFormats.cpp - A format for every weight of a linear ------------------------------===//
 //
 // 1. Collect the weights and how they are used. 2. Choose (nibble/Quantize/FormatChoice.h). 3. Write the
 // choice into the recipes of the llm.params, and a lowbit.dequantize before each linear.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 #include "nibble/Conversion/Weights.h"
 #include "nibble/Quantize/FormatAttribute.h"

@@ -1,9 +1,8 @@
-//===- FuseDequant.cpp - Linears of dequantized weights to products of packed weights
-//---------------------===//
+//===- FuseDequant.cpp - Linears of dequantized weights to products of packed weights ---------===//
 //
 // From here on no weight is ever a matrix of f32: kernels read codes and scales, in panels.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,10 +1,9 @@
-//===- FuseEpilogue.cpp - Residual adds and gates into linears
-//--------------------------------------------===//
+//===- FuseEpilogue.cpp - Residual adds and gates into linears --------------------------------===//
 //
 // An epilogue works on a product while it is in registers; a dispatch of its own would read and write it
 // again, behind a barrier.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

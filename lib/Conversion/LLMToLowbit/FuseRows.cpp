@@ -1,10 +1,9 @@
-//===- FuseRows.cpp - Norms into quantize_rows, and rows shared by their readers
-//--------------------------===//
+//===- FuseRows.cpp - Norms into quantize_rows, and rows shared by their readers --------------===//
 //
 // Row-wise work is done once for q, k and v, once for gate and up, and for the head only on the rows whose
 // logits are wanted.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 
 #include "mlir/IR/PatternMatch.h"

@@ -1,9 +1,8 @@
-//===- Passes.h - From language model ops to packed weights -------------------------------------*- C++
-//-*-===//
+//===- Passes.h - From language model ops to packed weights -------------------------*- C++ -*-===//
 //
 // The quantize and fuse phases. See Passes.td.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/LLM/LLM.h"

@@ -1,4 +1,4 @@
-//===- Weights.cpp - The weights of a module that can have a format -------------------------------------===//
+//===- Weights.cpp - The weights of a module that can have a format ---------------------------===//
 #include "nibble/Conversion/Weights.h"
 
 #include "dialects/LLM/LLM.h"

@@ -1,5 +1,4 @@
-//===- KernelNames.cpp - Names that say what a kernel does
-//------------------------------------------------===//
+//===- KernelNames.cpp - Names that say what a kernel does ------------------------------------===//
 #include "lib/Conversion/LowbitToRT/KernelNames.h"
 
 #include "dialects/LLM/LLM.h"

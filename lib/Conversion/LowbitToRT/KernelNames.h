@@ -1,10 +1,9 @@
-//===- KernelNames.h - Names that say what a kernel does ----------------------------------------*- C++
-//-*-===//
+//===- KernelNames.h - Names that say what a kernel does ----------------------------*- C++ -*-===//
 //
 // For people: profiles, reports, `nibble-inspect --asm`. Two kernels of one name get a number from the
 // caller.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/RT/RT.h"

@@ -1,9 +1,8 @@
-//===- Passes.h - From a fused model to kernels and dispatches ----------------------------------*- C++
-//-*-===//
+//===- Passes.h - From a fused model to kernels and dispatches ----------------------*- C++ -*-===//
 //
 // The schedule phase. See Passes.td; barriers and memory are passes of the rt dialect.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/LLM/LLM.h"

@@ -1,5 +1,4 @@
-//===- Schedule.cpp - Outlines a fused model into kernels and a program
-//-----------------------------------===//
+//===- Schedule.cpp - Outlines a fused model into kernels and a program -----------------------===//
 //
 // 1. Check the function's signature: (ids, positions, rows, cache) -> logits.
 // 2. Group each op that computes rows with the ops that its kernel does on the way (rope and norms of
@@ -7,7 +6,7 @@
 // 3. Outline each group into a kernel, or find the kernel of the same body.
 // 4. Emit the program: weights, caches, a buffer for each result, the dispatches in order.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "lib/Conversion/LowbitToRT/KernelNames.h"
 #include "lib/Conversion/LowbitToRT/Passes.h"
 

@@ -1,9 +1,9 @@
-//===- Architecture.cpp - The model families that Nibble imports ----------------------------------------===//
+//===- Architecture.cpp - The model families that Nibble imports ------------------------------===//
 //
 // Entries follow transformers' configuration classes (models/*/configuration_*.py) and llama.cpp's names of
 // architectures.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/Architecture.h"
 

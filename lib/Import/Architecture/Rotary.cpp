@@ -1,9 +1,9 @@
-//===- Rotary.cpp - Inverse frequencies as transformers computes them -----------------------------------===//
+//===- Rotary.cpp - Inverse frequencies as transformers computes them -------------------------===//
 //
 // Angles are multiplied by positions up to 100,000 and more, so every rounding counts: each statement here is
 // one f32 operation of PyTorch's, in its order, and none is contracted with another.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/ModelConfig.h"
 

@@ -1,9 +1,9 @@
-//===- Weights.cpp - Names and shapes of a model's weights ----------------------------------------------===//
+//===- Weights.cpp - Names and shapes of a model's weights ------------------------------------===//
 //
 // One table, a row a weight: its name in Hugging Face's checkpoints and in GGUF files ({} is the layer), its
 // shape, and when a model has it.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/Architecture.h"
 

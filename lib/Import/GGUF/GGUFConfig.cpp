@@ -1,9 +1,9 @@
-//===- GGUFConfig.cpp - GGUF metadata to ModelConfig ----------------------------------------------------===//
+//===- GGUFConfig.cpp - GGUF metadata to ModelConfig ------------------------------------------===//
 //
 // Keys are prefixed with the architecture (reference/FORMATS 11.4). GGUF does not say which optional weights
 // a model has: its tensors do.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "GGUFModel.h"
 

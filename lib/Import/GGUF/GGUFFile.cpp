@@ -1,11 +1,10 @@
-//===- GGUFFile.cpp - Validation of a GGUF file
-//-----------------------------------------------------------===//
+//===- GGUFFile.cpp - Validation of a GGUF file -----------------------------------------------===//
 //
 // One pass with a cursor that never leaves the file: header, key-value pairs, tensor infos, then the data
 // section that they point into. A count is believed only once the bytes that it needs are known to be there,
 // so that a damaged file cannot make us allocate.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "GGUFTypes.h"
 #include <bit>

@@ -1,10 +1,9 @@
-//===- GGUFMetadata.cpp - Typed look-ups in a GGUF file
-//---------------------------------------------------===//
+//===- GGUFMetadata.cpp - Typed look-ups in a GGUF file ---------------------------------------===//
 //
 // Converters write the same key with different widths and signs, so a look-up asks for a kind (integer, real,
 // bool, string) and converts. GGUFFile::read has checked that every value lies inside the mapping.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "GGUFTypes.h"
 #include <limits>

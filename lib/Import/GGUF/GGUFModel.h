@@ -1,9 +1,9 @@
-//===- GGUFModel.h - A GGUF file as a checkpoint ----------------------------------------------*- C++ -*-===//
+//===- GGUFModel.h - A GGUF file as a checkpoint ------------------------------------*- C++ -*-===//
 //
 // Metadata to ModelConfig, tensors to weights under Hugging Face's names. The container itself is
 // GGUFFile.h's.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Import.h"

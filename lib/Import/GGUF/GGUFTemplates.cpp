@@ -1,4 +1,4 @@
-//===- GGUFTemplates.cpp - Templates, special tokens and stop ids of a GGUF file ------------------------===//
+//===- GGUFTemplates.cpp - Templates, special tokens and stop ids of a GGUF file --------------===//
 
 #include "GGUFModel.h"
 

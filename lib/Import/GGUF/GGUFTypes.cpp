@@ -1,5 +1,4 @@
-//===- GGUFTypes.cpp - Sizes and names of GGUF's types
-//----------------------------------------------------===//
+//===- GGUFTypes.cpp - Sizes and names of GGUF's types ----------------------------------------===//
 
 #include "GGUFTypes.h"
 #include <algorithm>

@@ -1,9 +1,8 @@
-//===- GGUFTypes.h - Sizes and names of GGUF's types ---------------------------------------------*- C++
-//-*-===//
+//===- GGUFTypes.h - Sizes and names of GGUF's types --------------------------------*- C++ -*-===//
 //
 // Shared by the two halves of GGUFFile: validation at open and the typed look-ups.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/GGUFFile.h"

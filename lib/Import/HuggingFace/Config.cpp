@@ -1,9 +1,9 @@
-//===- Config.cpp - config.json to ModelConfig ----------------------------------------------------------===//
+//===- Config.cpp - config.json to ModelConfig ------------------------------------------------===//
 //
 // What is read, and what a missing key means, is the architecture's description and transformers'
 // configuration classes. A value that the compiled model could not honour is an error, never ignored.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "HuggingFace.h"
 

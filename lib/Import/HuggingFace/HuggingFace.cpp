@@ -1,4 +1,4 @@
-//===- HuggingFace.cpp - A Hugging Face checkpoint, put together ----------------------------------------===//
+//===- HuggingFace.cpp - A Hugging Face checkpoint, put together ------------------------------===//
 
 #include "HuggingFace.h"
 

@@ -1,8 +1,8 @@
-//===- HuggingFace.h - The parts of a Hugging Face checkpoint ---------------------------------*- C++ -*-===//
+//===- HuggingFace.h - The parts of a Hugging Face checkpoint -----------------------*- C++ -*-===//
 //
 // Each file of the folder has its reader here; openCheckpoint (Import.h) puts them together.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "../CheckpointFolder.h"

@@ -1,9 +1,9 @@
-//===- RotaryParameters.cpp - rope_theta, rope_scaling and rope_parameters ------------------------------===//
+//===- RotaryParameters.cpp - rope_theta, rope_scaling and rope_parameters --------------------===//
 //
 // transformers 4 writes the base and the scaling at the top of config.json, 5 puts both into rope_parameters.
 // Which one wins, and what a missing key means, follows modeling_rope_utils.py.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "HuggingFace.h"
 

@@ -1,8 +1,8 @@
-//===- Safetensors.cpp - Checks of a safetensors file ---------------------------------------------------===//
+//===- Safetensors.cpp - Checks of a safetensors file -----------------------------------------===//
 //
 // Overflow-safe: nothing that the header says is added or multiplied before it is bounded.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "Safetensors.h"
 

@@ -1,9 +1,9 @@
-//===- Safetensors.h - What is inside a safetensors file --------------------------------------*- C++ -*-===//
+//===- Safetensors.h - What is inside a safetensors file ----------------------------*- C++ -*-===//
 //
 // u64 length of the header, the header (JSON), then the data that its offsets point into (reference/FORMATS
 // 1). Everything is checked when the file is opened, so that no later look-up can leave the mapping.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/MappedFile.h"

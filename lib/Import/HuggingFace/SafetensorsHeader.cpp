@@ -1,9 +1,9 @@
-//===- SafetensorsHeader.cpp - The header of a safetensors file -----------------------------------------===//
+//===- SafetensorsHeader.cpp - The header of a safetensors file -------------------------------===//
 //
 // A handler of parse events instead of a document tree: what the format does not know is refused where it
 // stands, so that a hostile header can neither nest nor multiply in memory.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "Safetensors.h"
 

@@ -1,10 +1,10 @@
-//===- Templates.cpp - Chat templates of a Hugging Face checkpoint --------------------------------------===//
+//===- Templates.cpp - Chat templates of a Hugging Face checkpoint ----------------------------===//
 //
 // They stand in tokenizer_config.json (one source, or a list of named ones), or in files of their own, which
 // win: chat_template.jinja and additional_chat_templates/NAME.jinja. The artifact stores them as one JSON
 // text.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "HuggingFace.h"
 

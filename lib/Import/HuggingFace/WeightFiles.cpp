@@ -1,10 +1,10 @@
-//===- WeightFiles.cpp - The safetensors files of a checkpoint ------------------------------------------===//
+//===- WeightFiles.cpp - The safetensors files of a checkpoint --------------------------------===//
 //
 // One file, or shards named by an index. The siblings of one layer may lie in different shards, so names are
 // resolved over all of them. Embedding and head may be one table in three ways: by tie_word_embeddings, by an
 // alias in a file's metadata (what safetensors.torch.save_model writes), or by equal bytes.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "HuggingFace.h"
 

@@ -1,4 +1,4 @@
-//===- ModelAttribute.cpp - What the manifest says about the model --------------------------------------===//
+//===- ModelAttribute.cpp - What the manifest says about the model ----------------------------===//
 
 #include "nibble/Import/ModelBuilder.h"
 

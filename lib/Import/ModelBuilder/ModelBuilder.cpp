@@ -1,9 +1,9 @@
-//===- ModelBuilder.cpp - From a checkpoint to the IR of the import phase -------------------------------===//
+//===- ModelBuilder.cpp - From a checkpoint to the IR of the import phase ---------------------===//
 //
 // A decoder, top to bottom: embedding; for each layer norm, attention, residual, norm, gated feed-forward,
 // residual; norm and head. Families differ in what ModelConfig switches on, not in their build.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/ModelBuilder.h"
 

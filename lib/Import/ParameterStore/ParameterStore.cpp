@@ -1,4 +1,4 @@
-//===- ParameterStore.cpp - Names, checks and pages of mapped weights -----------------------------------===//
+//===- ParameterStore.cpp - Names, checks and pages of mapped weights -------------------------===//
 
 #include "nibble/Import/ParameterStore.h"
 

@@ -1,4 +1,4 @@
-//===- RowReader.cpp - From stored rows to a block of rows ----------------------------------------------===//
+//===- RowReader.cpp - From stored rows to a block of rows ------------------------------------===//
 
 #include "RowReader.h"
 

@@ -1,8 +1,8 @@
-//===- RowReader.h - From stored rows to a block of rows --------------------------------------*- C++ -*-===//
+//===- RowReader.h - From stored rows to a block of rows ----------------------------*- C++ -*-===//
 //
 // The one place that knows how each storage type lays out a row.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/ParameterStore.h"

@@ -1,5 +1,4 @@
-//===- ByteLevelAlphabet.cpp - GPT-2's names of bytes
-//-----------------------------------------------------===//
+//===- ByteLevelAlphabet.cpp - GPT-2's names of bytes -----------------------------------------===//
 
 #include "ByteLevelAlphabet.h"
 #include <array>

@@ -1,10 +1,9 @@
-//===- ByteLevelAlphabet.h - GPT-2's names of bytes ----------------------------------------------*- C++
-//-*-===//
+//===- ByteLevelAlphabet.h - GPT-2's names of bytes ---------------------------------*- C++ -*-===//
 //
 // Byte-level vocabularies spell each byte as one printable character: bytes that print are themselves, the
 // others follow from U+0100 on (Radford et al. 2019, the published encoder).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,8 @@
-//===- GGUFPreTokenizers.cpp - What tokenizer.ggml.pre means
-//----------------------------------------------===//
+//===- GGUFPreTokenizers.cpp - What tokenizer.ggml.pre means ----------------------------------===//
 //
 // Names as llama.cpp's converter writes them; patterns as in the models' own tokenizer.json files.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "GGUFPreTokenizers.h"
 #include "HuggingFaceComponents.h"

@@ -1,9 +1,8 @@
-//===- GGUFPreTokenizers.h - What tokenizer.ggml.pre means ---------------------------------------*- C++
-//-*-===//
+//===- GGUFPreTokenizers.h - What tokenizer.ggml.pre means --------------------------*- C++ -*-===//
 //
 // A GGUF file names the pre-tokenizer of a byte-level model instead of spelling out its regular expressions.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,11 +1,10 @@
-//===- GGUFTokenizer.cpp - A GGUF file's tokenizer becomes a TokenizerSpec
-//--------------------------------===//
+//===- GGUFTokenizer.cpp - A GGUF file's tokenizer becomes a TokenizerSpec --------------------===//
 //
 // "gpt2" is byte-level BPE with ranked merges. "llama" is SentencePiece's BPE, which merges the neighbours
 // whose union has the best score: each way to cut a token in two tokens is then a merge, ranked by that
 // score.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "GGUFPreTokenizers.h"
 #include "RegexTranslation.h"

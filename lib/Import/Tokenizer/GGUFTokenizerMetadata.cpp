@@ -1,5 +1,4 @@
-//===- GGUFTokenizerMetadata.cpp - The tokenizer.ggml.* keys
-//----------------------------------------------===//
+//===- GGUFTokenizerMetadata.cpp - The tokenizer.ggml.* keys ----------------------------------===//
 
 #include "nibble/Import/Tokenizer.h"
 #include <limits>

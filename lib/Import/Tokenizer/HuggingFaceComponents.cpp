@@ -1,5 +1,4 @@
-//===- HuggingFaceComponents.cpp - Decoder and post-processor of tokenizer.json
-//---------------------------===//
+//===- HuggingFaceComponents.cpp - Decoder and post-processor of tokenizer.json ---------------===//
 
 #include "HuggingFaceComponents.h"
 

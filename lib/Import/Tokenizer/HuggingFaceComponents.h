@@ -1,10 +1,9 @@
-//===- HuggingFaceComponents.h - The parts of tokenizer.json -------------------------------------*- C++
-//-*-===//
+//===- HuggingFaceComponents.h - The parts of tokenizer.json ------------------------*- C++ -*-===//
 //
 // Normalizer, pre-tokenizer, decoder and post-processor of a tokenizer.json. Each is known by its "type"; one
 // that is not known, or not exactly reproducible, is an error that names it.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Tokenizer.h"

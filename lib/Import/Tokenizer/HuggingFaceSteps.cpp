@@ -1,5 +1,4 @@
-//===- HuggingFaceSteps.cpp - Normalizers and pre-tokenizers of tokenizer.json
-//----------------------------===//
+//===- HuggingFaceSteps.cpp - Normalizers and pre-tokenizers of tokenizer.json ----------------===//
 
 #include "HuggingFaceComponents.h"
 #include "RegexTranslation.h"

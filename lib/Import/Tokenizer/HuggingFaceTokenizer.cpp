@@ -1,10 +1,9 @@
-//===- HuggingFaceTokenizer.cpp - tokenizer.json becomes a TokenizerSpec
-//----------------------------------===//
+//===- HuggingFaceTokenizer.cpp - tokenizer.json becomes a TokenizerSpec ----------------------===//
 //
 // Vocabulary, merges, added tokens and the ids of special tokens; the other parts are in
 // HuggingFaceComponents.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "HuggingFaceComponents.h"
 #include "nibble/runtime/MappedFile.h"

@@ -1,5 +1,4 @@
-//===- JSONMembers.cpp - Members of JSON objects, with errors
-//---------------------------------------------===//
+//===- JSONMembers.cpp - Members of JSON objects, with errors ---------------------------------===//
 
 #include "HuggingFaceComponents.h"
 

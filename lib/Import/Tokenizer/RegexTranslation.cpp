@@ -1,12 +1,11 @@
-//===- RegexTranslation.cpp - Oniguruma's dialect to PCRE2's
-//----------------------------------------------===//
+//===- RegexTranslation.cpp - Oniguruma's dialect to PCRE2's ----------------------------------===//
 //
 // What differs: \s is Unicode's White_Space in Oniguruma (PCRE2 adds U+180E); \w there has marks and
 // connector punctuation; \h is a hexadecimal digit; {n,m}+ repeats, where PCRE2 reads a possessive
 // quantifier; classes nest and intersect ([a-z&&[^x]]); inline options differ in m and s; \p{Han} is the
 // script, where PCRE2 means its extensions.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "RegexTranslation.h"
 #include "runtime/tokenizer/Regex.h"

@@ -1,10 +1,9 @@
-//===- RegexTranslation.h - Oniguruma's dialect to PCRE2's ---------------------------------------*- C++
-//-*-===//
+//===- RegexTranslation.h - Oniguruma's dialect to PCRE2's --------------------------*- C++ -*-===//
 //
 // tokenizer.json holds patterns for Oniguruma, which the runtime does not carry. The dialects agree on nearly
 // all that tokenizers use; where they differ the pattern is rewritten, or refused if it cannot be.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

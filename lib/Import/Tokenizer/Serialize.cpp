@@ -1,11 +1,10 @@
-//===- Serialize.cpp - A tokenizer's description becomes its segment
-//--------------------------------------===//
+//===- Serialize.cpp - A tokenizer's description becomes its segment --------------------------===//
 //
 // Lays out the tables of TokenizerFormat.h and works out ahead of time what running would otherwise repeat:
 // the text that each token adds, the bytes' tokens, merges grouped by their left token, added tokens sorted
 // for the search.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "ByteLevelAlphabet.h"
 #include "nibble/Import/Tokenizer.h"

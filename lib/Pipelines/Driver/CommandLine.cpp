@@ -1,5 +1,4 @@
-//===- CommandLine.cpp - Options of nibble-compile
-//--------------------------------------------------------===//
+//===- CommandLine.cpp - Options of nibble-compile --------------------------------------------===//
 #include "nibble/Pipelines/Compile.h"
 
 #include <CLI/CLI.hpp>

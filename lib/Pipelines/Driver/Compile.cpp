@@ -1,11 +1,10 @@
-//===- Compile.cpp - From a checkpoint to an artifact, or to any phase between
-//----------------------------===//
+//===- Compile.cpp - From a checkpoint to an artifact, or to any phase between ----------------===//
 //
 // 1. Check what can be checked before any work. 2. Open the checkpoint, and build or read the module. 3. Run
 // the phases up to the one that is asked for. 4. Write the module, or link: runtime, code, tokenizer,
 // templates, IR, weights, manifest.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Pipelines/Compile.h"
 
 #include "lib/Pipelines/Driver/Diagnostics.h"

@@ -1,5 +1,4 @@
-//===- Diagnostics.cpp - MLIR's diagnostics as error values
-//-----------------------------------------------===//
+//===- Diagnostics.cpp - MLIR's diagnostics as error values -----------------------------------===//
 #include "lib/Pipelines/Driver/Diagnostics.h"
 
 #include "mlir/IR/Location.h"

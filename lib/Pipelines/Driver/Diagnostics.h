@@ -1,9 +1,8 @@
-//===- Diagnostics.h - MLIR's diagnostics as error values ---------------------------------------*- C++
-//-*-===//
+//===- Diagnostics.h - MLIR's diagnostics as error values ---------------------------*- C++ -*-===//
 //
 // Passes report to the context; the driver speaks in Results.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,5 +1,4 @@
-//===- ManifestJson.cpp - The manifest's sections out of the IR
-//-------------------------------------------===//
+//===- ManifestJson.cpp - The manifest's sections out of the IR -------------------------------===//
 #include "lib/Pipelines/Driver/ManifestJson.h"
 
 #include "nibble/Import/ModelBuilder.h"

@@ -1,9 +1,8 @@
-//===- ManifestJson.h - The manifest's sections out of the IR -----------------------------------*- C++
-//-*-===//
+//===- ManifestJson.h - The manifest's sections out of the IR -----------------------*- C++ -*-===//
 //
 // ArtifactFormat.h has the keys.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "lib/Pipelines/Driver/WeightSegment.h"

@@ -1,5 +1,4 @@
-//===- Progress.cpp - What the compiler is doing, on standard error
-//---------------------------------------===//
+//===- Progress.cpp - What the compiler is doing, on standard error ---------------------------===//
 #include "lib/Pipelines/Driver/Progress.h"
 
 #include <cstdio>

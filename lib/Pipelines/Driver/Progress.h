@@ -1,9 +1,8 @@
-//===- Progress.h - What the compiler is doing, on standard error -------------------------------*- C++
-//-*-===//
+//===- Progress.h - What the compiler is doing, on standard error -------------------*- C++ -*-===//
 //
 // One line a stage with its time; on a terminal, a line that is redrawn with an estimate of what is left.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include <chrono>

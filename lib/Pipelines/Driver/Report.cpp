@@ -1,5 +1,4 @@
-//===- Report.cpp - What was made of a checkpoint
-//---------------------------------------------------------===//
+//===- Report.cpp - What was made of a checkpoint ---------------------------------------------===//
 #include "lib/Pipelines/Driver/Report.h"
 
 #include <algorithm>

@@ -1,10 +1,9 @@
-//===- Report.h - What was made of a checkpoint -------------------------------------------------*- C++
-//-*-===//
+//===- Report.h - What was made of a checkpoint -------------------------------------*- C++ -*-===//
 //
 // A table for people, JSON for scripts. Nothing that a precision costs is silent: formats and activations
 // stand here.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "lib/Pipelines/Driver/Progress.h"

@@ -1,5 +1,4 @@
-//===- WeightSegment.cpp - Where each weight lies, and how it gets there
-//----------------------------------===//
+//===- WeightSegment.cpp - Where each weight lies, and how it gets there ----------------------===//
 #include "lib/Pipelines/Driver/WeightSegment.h"
 
 #include "nibble/Quantize/Dequantize.h"

@@ -1,10 +1,9 @@
-//===- WeightSegment.h - Where each weight lies, and how it gets there --------------------------*- C++
-//-*-===//
+//===- WeightSegment.h - Where each weight lies, and how it gets there --------------*- C++ -*-===//
 //
 // The segment is laid out before anything is read, so that programs can name offsets; then every weight is
 // streamed through its recipe. Each starts at a multiple of 64 bytes.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "dialects/RT/RT.h"

@@ -1,4 +1,4 @@
-//===- Command.h - The verbs of nibble-reference ------------------------------------------*- C++ -*-===//
+//===- Command.h - The verbs of nibble-reference ------------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Reference/Cache.h"

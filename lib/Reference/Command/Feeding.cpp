@@ -1,4 +1,4 @@
-//===- Feeding.cpp - Sequences cut into steps -------------------------------------------------------===//
+//===- Feeding.cpp - Sequences cut into steps -------------------------------------------------===//
 #include "Feeding.h"
 
 #include <algorithm>

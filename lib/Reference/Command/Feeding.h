@@ -1,4 +1,4 @@
-//===- Feeding.h - Sequences cut into steps -----------------------------------------------*- C++ -*-===//
+//===- Feeding.h - Sequences cut into steps -----------------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Reference/Interpreter.h"

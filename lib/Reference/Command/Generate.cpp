@@ -1,4 +1,4 @@
-//===- Generate.cpp - The verb that continues sequences, greedily -----------------------------------===//
+//===- Generate.cpp - The verb that continues sequences, greedily -----------------------------===//
 #include "Command.h"
 #include "Feeding.h"
 #include "Model.h"

@@ -1,4 +1,4 @@
-//===- Logits.cpp - The verb that writes logits to a file -------------------------------------------===//
+//===- Logits.cpp - The verb that writes logits to a file -------------------------------------===//
 #include "Command.h"
 #include "Feeding.h"
 #include "Model.h"

@@ -1,4 +1,4 @@
-//===- Model.cpp - What nibble-reference was given to run -------------------------------------------===//
+//===- Model.cpp - What nibble-reference was given to run -------------------------------------===//
 #include "Model.h"
 
 #include "dialects/LLM/LLM.h"

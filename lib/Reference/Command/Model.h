@@ -1,9 +1,9 @@
-//===- Model.h - What nibble-reference was given to run -----------------------------------*- C++ -*-===//
+//===- Model.h - What nibble-reference was given to run -----------------------------*- C++ -*-===//
 //
 // An artifact (its IR segment and its weights), a module with a checkpoint for its weights, or a checkpoint
 // alone, of which the module of the import phase is made.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Reference/Interpreter.h"

@@ -1,4 +1,4 @@
-//===- Progress.cpp - How far a long run is ---------------------------------------------------------===//
+//===- Progress.cpp - How far a long run is ---------------------------------------------------===//
 #include "Progress.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-//===- Progress.h - How far a long run is -------------------------------------------------*- C++ -*-===//
+//===- Progress.h - How far a long run is -------------------------------------------*- C++ -*-===//
 #pragma once
 
 #include <chrono>

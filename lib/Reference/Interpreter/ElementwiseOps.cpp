@@ -1,4 +1,4 @@
-//===- ElementwiseOps.cpp - arith and math, on tensors and in epilogues -----------------------------===//
+//===- ElementwiseOps.cpp - arith and math, on tensors and in epilogues -----------------------===//
 #include "Evaluator.h"
 
 #include "llvm/ADT/StringMap.h"

@@ -1,4 +1,4 @@
-//===- Evaluator.cpp - Functions, calls and values --------------------------------------------------===//
+//===- Evaluator.cpp - Functions, calls and values --------------------------------------------===//
 #include "Evaluator.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

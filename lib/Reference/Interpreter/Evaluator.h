@@ -1,8 +1,8 @@
-//===- Evaluator.h - One run of one function ----------------------------------------------*- C++ -*-===//
+//===- Evaluator.h - One run of one function ----------------------------------------*- C++ -*-===//
 //
 // Keeps a value for each SSA value that is still needed, and calls the reference function of each op.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "ParameterCache.h"

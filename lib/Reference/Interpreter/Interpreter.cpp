@@ -1,4 +1,4 @@
-//===- Interpreter.cpp - Steps of a module ----------------------------------------------------------===//
+//===- Interpreter.cpp - Steps of a module ----------------------------------------------------===//
 #include "nibble/Reference/Interpreter.h"
 
 #include "Evaluator.h"

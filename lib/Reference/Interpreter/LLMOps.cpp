@@ -1,4 +1,4 @@
-//===- LLMOps.cpp - Ops of llm: operands, checks, and the call of the kernel ------------------------===//
+//===- LLMOps.cpp - Ops of llm: operands, checks, and the call of the kernel ------------------===//
 #include "Evaluator.h"
 
 #include "llvm/ADT/TypeSwitch.h"

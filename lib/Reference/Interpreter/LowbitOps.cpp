@@ -1,4 +1,4 @@
-//===- LowbitOps.cpp - Ops of lowbit: operands, checks, and the call of the kernel ------------------===//
+//===- LowbitOps.cpp - Ops of lowbit: operands, checks, and the call of the kernel ------------===//
 #include "Evaluator.h"
 
 #include "llvm/ADT/STLExtras.h"

@@ -1,4 +1,4 @@
-//===- ParameterCache.cpp - Weights that were read once ---------------------------------------------===//
+//===- ParameterCache.cpp - Weights that were read once ---------------------------------------===//
 #include "ParameterCache.h"
 
 using namespace nibble;

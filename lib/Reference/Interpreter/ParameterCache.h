@@ -1,4 +1,4 @@
-//===- ParameterCache.h - Weights that were read once -------------------------------------*- C++ -*-===//
+//===- ParameterCache.h - Weights that were read once -------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Reference/Parameters.h"

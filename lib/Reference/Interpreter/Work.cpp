@@ -1,4 +1,4 @@
-//===- Work.cpp - How long an op will take ----------------------------------------------------------===//
+//===- Work.cpp - How long an op will take ----------------------------------------------------===//
 #include "Work.h"
 
 #include "dialects/LLM/LLM.h"

@@ -1,4 +1,4 @@
-//===- Work.h - How long an op will take --------------------------------------------------*- C++ -*-===//
+//===- Work.h - How long an op will take --------------------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Reference/Interpreter.h"

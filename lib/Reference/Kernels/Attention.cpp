@@ -1,4 +1,4 @@
-//===- Attention.cpp - llm.attention ----------------------------------------------------------------===//
+//===- Attention.cpp - llm.attention ----------------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 #include "nibble/Reference/Numbers.h"
 

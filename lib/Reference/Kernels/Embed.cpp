@@ -1,4 +1,4 @@
-//===- Embed.cpp - llm.embed ------------------------------------------------------------------------===//
+//===- Embed.cpp - llm.embed ------------------------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 
 using namespace nibble::reference;

@@ -1,4 +1,4 @@
-//===- FeedForward.cpp - llm.glu, llm.moe -----------------------------------------------------------===//
+//===- FeedForward.cpp - llm.glu, llm.moe -----------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 
 #include <algorithm>

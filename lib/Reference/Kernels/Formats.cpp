@@ -1,4 +1,4 @@
-//===- Formats.cpp - lowbit.dequantize --------------------------------------------------------------===//
+//===- Formats.cpp - lowbit.dequantize --------------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 #include "nibble/Reference/Numbers.h"
 

@@ -1,4 +1,4 @@
-//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot4 --------------------===//
+//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot4 --------------===//
 #include "nibble/Reference/Kernels.h"
 
 #include <cmath>

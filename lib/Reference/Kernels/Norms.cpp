@@ -1,4 +1,4 @@
-//===- Norms.cpp - llm.rms_norm, llm.layer_norm -----------------------------------------------------===//
+//===- Norms.cpp - llm.rms_norm, llm.layer_norm -----------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-//===- Numbers.cpp - Short floats, by arithmetic ----------------------------------------------------===//
+//===- Numbers.cpp - Short floats, by arithmetic ----------------------------------------------===//
 #include "nibble/Reference/Numbers.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-//===- QuantizeRows.cpp - int8 activations and their records ----------------------------------------===//
+//===- QuantizeRows.cpp - int8 activations and their records ----------------------------------===//
 #include "nibble/Reference/QuantizedRows.h"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
-//===- QuantizeWeights.cpp - lowbit.quantize --------------------------------------------------------===//
+//===- QuantizeWeights.cpp - lowbit.quantize --------------------------------------------------===//
 //
 // The search by its definition, one group at a time. Candidate codes are made in f32, as the definition's
 // simulation does; everything that decides between candidates is in double.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 #include "nibble/Reference/Numbers.h"
 

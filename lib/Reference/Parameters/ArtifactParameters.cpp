@@ -1,4 +1,4 @@
-//===- ArtifactParameters.cpp - Weights of an artifact ----------------------------------------------===//
+//===- ArtifactParameters.cpp - Weights of an artifact ----------------------------------------===//
 #include "nibble/Quantize/Packer.h"
 #include "nibble/Reference/Numbers.h"
 #include "nibble/Reference/Parameters.h"

@@ -1,4 +1,4 @@
-//===- CheckpointParameters.cpp - Weights of a checkpoint -------------------------------------------===//
+//===- CheckpointParameters.cpp - Weights of a checkpoint -------------------------------------===//
 #include "nibble/Import/ParameterStore.h"
 #include "nibble/Quantize/Dequantize.h"
 #include "nibble/Reference/Parameters.h"

@@ -1,10 +1,9 @@
-//===- GGUFFileTest.cpp
-//-----------------------------------------------------------------------------------===//
+//===- GGUFFileTest.cpp -----------------------------------------------------------------------===//
 //
 // Files are put together here byte by byte from the format's description, so that the reader is checked
 // against the description and every damage can be made on purpose.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/GGUFFile.h"
 #include <cstdlib>

@@ -1,4 +1,4 @@
-//===- CheckpointTest.cpp - Whole Hugging Face checkpoints: read, changed, damaged ----------------------===//
+//===- CheckpointTest.cpp - Whole Hugging Face checkpoints: read, changed, damaged ------------===//
 
 #include "nibble/Import/Import.h"
 

@@ -1,8 +1,8 @@
-//===- ConfigTest.cpp - config.json as transformers 4 and 5 write it, and as nobody should --------------===//
+//===- ConfigTest.cpp - config.json as transformers 4 and 5 write it, and as nobody should ----===//
 //
 // Expected values are what transformers 5 makes of the same file (its configuration classes).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Import/HuggingFace/HuggingFace.h"
 #include "lib/Import/JsonObject.h"

@@ -1,9 +1,9 @@
-//===- GGUFImportTest.cpp - GGUF files against the checkpoints that they were made of -------------------===//
+//===- GGUFImportTest.cpp - GGUF files against the checkpoints that they were made of ---------===//
 //
 // python/fixtures/make_gguf.py converts test/data/tiny to test/data/gguf by the gguf package, so that every
 // name, hyperparameter and row here was written by another program.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/Import.h"
 #include "nibble/Quantize/Dequantize.h"

@@ -1,10 +1,10 @@
-//===- LogitsTest.cpp - Imported models against transformers --------------------------------------------===//
+//===- LogitsTest.cpp - Imported models against transformers ----------------------------------===//
 //
 // The reference interpreter walks what the importers build. test/data/tiny and test/data/gguf hold the logits
 // that transformers computes from the same files (python/fixtures); every feature of a case moves them by
 // more than a hundred times what is allowed here.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/ModelBuilder.h"
 #include "nibble/Reference/Interpreter.h"

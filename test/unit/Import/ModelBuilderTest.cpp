@@ -1,4 +1,4 @@
-//===- ModelBuilderTest.cpp - The import phase of whole checkpoints -------------------------------------===//
+//===- ModelBuilderTest.cpp - The import phase of whole checkpoints ---------------------------===//
 
 #include "nibble/Import/ModelBuilder.h"
 

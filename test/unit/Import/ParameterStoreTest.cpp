@@ -1,4 +1,4 @@
-//===- ParameterStoreTest.cpp - Rows as they are stored, in Hugging Face's order ------------------------===//
+//===- ParameterStoreTest.cpp - Rows as they are stored, in Hugging Face's order --------------===//
 
 #include "nibble/Import/ParameterStore.h"
 

@@ -1,9 +1,9 @@
-//===- RotaryTest.cpp - Inverse frequencies against transformers' ---------------------------------------===//
+//===- RotaryTest.cpp - Inverse frequencies against transformers' -----------------------------===//
 //
 // test/data/tiny/rotary.json has configurations of models in the field and what transformers makes of them
 // (python/fixtures/make_tiny.py).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Import/HuggingFace/HuggingFace.h"
 #include "lib/Import/JsonObject.h"

@@ -1,4 +1,4 @@
-//===- SafetensorsTest.cpp - What a damaged or hostile header is told -----------------------------------===//
+//===- SafetensorsTest.cpp - What a damaged or hostile header is told -------------------------===//
 
 #include "lib/Import/HuggingFace/Safetensors.h"
 

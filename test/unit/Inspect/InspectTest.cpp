@@ -1,4 +1,4 @@
-//===- InspectTest.cpp - Text, names and disassembly of nibble-inspect ----------------------------------===//
+//===- InspectTest.cpp - Text, names and disassembly of nibble-inspect ------------------------===//
 #include "lib/Inspect/Disassembly.h"
 #include "lib/Inspect/Names.h"
 #include "lib/Inspect/Table.h"

@@ -1,4 +1,4 @@
-//===- FormatTest.cpp - Spellings, and sizes of packed weights ------------------------------------------===//
+//===- FormatTest.cpp - Spellings, and sizes of packed weights --------------------------------===//
 #include "nibble/Quantize/PanelLayout.h"
 
 #include <gmock/gmock.h>

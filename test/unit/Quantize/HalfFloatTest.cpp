@@ -1,4 +1,4 @@
-//===- HalfFloatTest.cpp - Every float16, and every boundary between two of them ------------------------===//
+//===- HalfFloatTest.cpp - Every float16, and every boundary between two of them --------------===//
 #include "nibble/runtime/HalfFloat.h"
 
 #include <cmath>

@@ -1,4 +1,4 @@
-//===- PackerTest.cpp - Bytes of panels, by hand and there and back -------------------------------------===//
+//===- PackerTest.cpp - Bytes of panels, by hand and there and back ---------------------------===//
 #include "nibble/Quantize/Packer.h"
 #include "nibble/runtime/HalfFloat.h"
 

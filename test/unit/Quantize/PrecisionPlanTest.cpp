@@ -1,4 +1,4 @@
-//===- PrecisionPlanTest.cpp - Plan files: reading, writing, messages -----------------------------------===//
+//===- PrecisionPlanTest.cpp - Plan files: reading, writing, messages -------------------------===//
 #include "nibble/Quantize/PrecisionPlan.h"
 
 #include <gmock/gmock.h>

@@ -1,9 +1,9 @@
-//===- QuantizerTest.cpp - The quantizer against its definition -----------------------------------------===//
+//===- QuantizerTest.cpp - The quantizer against its definition -------------------------------===//
 //
 // The model below follows the written definition word by word, one group at a time, in double precision where
 // the definition takes sums, and knows nothing of lanes.
 //
-//===----------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Quantizer.h"
 #include "nibble/Quantize/Dequantize.h"
 #include "nibble/Reference/Kernels.h"

@@ -1,4 +1,4 @@
-//===- RecipeTest.cpp - Streaming a weight, with any number of threads ----------------------------------===//
+//===- RecipeTest.cpp - Streaming a weight, with any number of threads ------------------------===//
 #include "nibble/Quantize/Recipe.h"
 #include "nibble/Quantize/Dequantize.h"
 #include "nibble/Quantize/Packer.h"

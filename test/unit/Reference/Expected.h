@@ -1,4 +1,4 @@
-//===- Expected.h - Printed by python/fixtures/reference_ops.py ---------------------------*- C++ -*-===//
+//===- Expected.h - Printed by python/fixtures/reference_ops.py ---------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

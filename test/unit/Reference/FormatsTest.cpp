@@ -1,8 +1,8 @@
-//===- FormatsTest.cpp - Ops of lowbit against numpy and by hand ------------------------------------===//
+//===- FormatsTest.cpp - Ops of lowbit against numpy and by hand ------------------------------===//
 //
 // Expected.h is printed by python/fixtures/reference_ops.py.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "Expected.h"
 #include "Pattern.h"
 #include "nibble/Reference/Kernels.h"

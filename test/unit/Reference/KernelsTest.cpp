@@ -1,8 +1,8 @@
-//===- KernelsTest.cpp - Ops of llm against PyTorch -------------------------------------------------===//
+//===- KernelsTest.cpp - Ops of llm against PyTorch -------------------------------------------===//
 //
 // Expected.h is printed by python/fixtures/reference_ops.py.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 
 #include "Expected.h"

@@ -1,4 +1,4 @@
-//===- ModuleText.h - Modules from text, for tests ----------------------------------------*- C++ -*-===//
+//===- ModuleText.h - Modules from text, for tests ----------------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Pipelines/Registration.h"

@@ -1,9 +1,9 @@
-//===- OpsTest.cpp - Each op of llm and lowbit, run from IR -----------------------------------------===//
+//===- OpsTest.cpp - Each op of llm and lowbit, run from IR -----------------------------------===//
 //
 // Operands, attributes and regions must reach the right arguments of the kernels. Expected.h is printed by
 // python/fixtures/reference_ops.py.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "Expected.h"
 #include "ModuleText.h"
 #include "Pattern.h"

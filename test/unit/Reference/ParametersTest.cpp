@@ -1,8 +1,8 @@
-//===- ParametersTest.cpp - Weights from a checkpoint -----------------------------------------------===//
+//===- ParametersTest.cpp - Weights from a checkpoint -----------------------------------------===//
 //
 // Weights from an artifact are tested where artifacts are made (test/Integration).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/Reference/Parameters.h"
 #include "nibble/Import/ParameterStore.h"
 #include "nibble/Reference/Kernels.h"

@@ -1,4 +1,4 @@
-//===- Pattern.h - Inputs that C++ and Python compute alike -------------------------------*- C++ -*-===//
+//===- Pattern.h - Inputs that C++ and Python compute alike -------------------------*- C++ -*-===//
 #pragma once
 
 #include "nibble/Reference/Matrix.h"

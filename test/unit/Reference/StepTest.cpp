@@ -1,4 +1,4 @@
-//===- StepTest.cpp - Steps on ragged batches -------------------------------------------------------===//
+//===- StepTest.cpp - Steps on ragged batches -------------------------------------------------===//
 #include "ModuleText.h"
 #include "Pattern.h"
 #include "nibble/Reference/Kernels.h"

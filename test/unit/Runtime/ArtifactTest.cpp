@@ -1,4 +1,4 @@
-//===- ArtifactTest.cpp - Writing artifacts, and refusing damaged ones ----------------------------------===//
+//===- ArtifactTest.cpp - Writing artifacts, and refusing damaged ones ------------------------===//
 
 #include "nibble/runtime/Artifact.h"
 #include "ToyModel.h"

@@ -1,4 +1,4 @@
-//===- CacheTest.cpp - Pages and their counts -----------------------------------------------------------===//
+//===- CacheTest.cpp - Pages and their counts -------------------------------------------------===//
 
 #include "runtime/cache/KVCache.h"
 #include <gtest/gtest.h>

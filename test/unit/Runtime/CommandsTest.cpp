@@ -1,4 +1,4 @@
-//===- CommandsTest.cpp - The command line, run as a user runs it ---------------------------------------===//
+//===- CommandsTest.cpp - The command line, run as a user runs it -----------------------------===//
 
 #include "ToyModel.h"
 #include "nibble/runtime/Npy.h"

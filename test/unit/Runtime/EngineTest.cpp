@@ -1,4 +1,4 @@
-//===- EngineTest.cpp - Steps of the toy model against plain loops --------------------------------------===//
+//===- EngineTest.cpp - Steps of the toy model against plain loops ----------------------------===//
 
 #include "nibble/runtime/Engine.h"
 #include "ToyModel.h"

@@ -1,4 +1,4 @@
-//===- GeneratorTest.cpp - Scheduling, stopping and streaming on the toy model --------------------------===//
+//===- GeneratorTest.cpp - Scheduling, stopping and streaming on the toy model ----------------===//
 
 #include "nibble/runtime/Generator.h"
 #include "ToyModel.h"

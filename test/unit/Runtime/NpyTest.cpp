@@ -1,4 +1,4 @@
-//===- NpyTest.cpp - Matrices in numpy's format ---------------------------------------------------------===//
+//===- NpyTest.cpp - Matrices in numpy's format -----------------------------------------------===//
 
 #include "nibble/runtime/Npy.h"
 #include "ToyModel.h"

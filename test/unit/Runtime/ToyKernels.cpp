@@ -1,10 +1,10 @@
-//===- ToyKernels.cpp - A model small enough to compute by hand -----------------------------------------===//
+//===- ToyKernels.cpp - A model small enough to compute by hand -------------------------------===//
 //
 // Kernels of a toy model, built into a flat image as compiled kernels are. Values are small whole numbers, so
 // every sum is exact in f32 and the expected logits (ToyModel.cpp) do not depend on any order. The embedding
 // is private, each layer stores x and sums what is stored over the pages, the head multiplies.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/runtime/KernelABI.h"
 

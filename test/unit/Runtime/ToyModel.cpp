@@ -1,4 +1,4 @@
-//===- ToyModel.cpp - The toy model as an artifact, and what it must compute ----------------------------===//
+//===- ToyModel.cpp - The toy model as an artifact, and what it must compute ------------------===//
 
 #include "ToyModel.h"
 #include "nibble/Artifact/Writer.h"

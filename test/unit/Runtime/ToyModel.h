@@ -1,9 +1,9 @@
-//===- ToyModel.h - The toy model as an artifact, and what it must compute --------------------*- C++ -*-===//
+//===- ToyModel.h - The toy model as an artifact, and what it must compute ----------*- C++ -*-===//
 //
 // Writes an artifact with the real writer around the kernels of ToyKernels.cpp, and computes the same model
 // in plain loops for the tests to compare with.
 //
-//===---------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/runtime/Result.h"

@@ -1,4 +1,4 @@
-//===- WalkerTest.cpp - Workers, barriers and the schedule of a step ------------------------------------===//
+//===- WalkerTest.cpp - Workers, barriers and the schedule of a step --------------------------===//
 
 #include "runtime/cpu/StepWalker.h"
 #include <chrono>

@@ -1,9 +1,8 @@
-//===- CandidatesTest.cpp - The filters on a large vocabulary
-//---------------------------------------------===//
+//===- CandidatesTest.cpp - The filters on a large vocabulary ---------------------------------===//
 //
 // Filters that select in portions must keep what sorting everything would keep.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/sampler/Candidates.h"
 #include "runtime/sampler/Philox.h"
 

@@ -1,11 +1,10 @@
-//===- DistributionTest.cpp - 100,000 draws fit the exact distribution
-//------------------------------------===//
+//===- DistributionTest.cpp - 100,000 draws fit the exact distribution ------------------------===//
 //
 // The exact distribution is computed here, in plain double arithmetic on sorted lists straight from the
 // papers' definitions; Pearson's chi-squared test then compares. Seeds are fixed: the outcome never changes
 // by chance.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/Sampler.h"
 
 #include <algorithm>

@@ -1,10 +1,9 @@
-//===- PhiloxTest.cpp - The random numbers
-//----------------------------------------------------------------===//
+//===- PhiloxTest.cpp - The random numbers ----------------------------------------------------===//
 //
 // Known answers are those that the authors of Philox publish with their Random123 library (philox4x32, 10
 // rounds).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "runtime/sampler/Philox.h"
 
 #include <gtest/gtest.h>

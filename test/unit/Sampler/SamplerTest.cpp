@@ -1,9 +1,8 @@
-//===- SamplerTest.cpp - Greedy choice, penalties, log probabilities, refusals
-//----------------------------===//
+//===- SamplerTest.cpp - Greedy choice, penalties, log probabilities, refusals ----------------===//
 //
 // Expected numbers are worked out by hand in the comments.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/Sampler.h"
 
 #include <cmath>

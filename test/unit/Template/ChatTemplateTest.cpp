@@ -1,10 +1,9 @@
-//===- ChatTemplateTest.cpp - The template language, its limits and its errors
-//----------------------------===//
+//===- ChatTemplateTest.cpp - The template language, its limits and its errors ----------------===//
 //
 // Expected texts were rendered by jinja2 3.1.6 in transformers' environment with these variables (compare
 // test/Integration/template_reference.py). Hundreds more snippets are compared live in test/Integration.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/ChatTemplate.h"
 
 #include <gmock/gmock.h>

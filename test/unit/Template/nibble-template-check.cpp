@@ -1,11 +1,10 @@
-//===- nibble-template-check.cpp - Renders templates for the Python tests
-//---------------------------------===//
+//===- nibble-template-check.cpp - Renders templates for the Python tests ---------------------===//
 //
 // Reads lines of JSON {"template", "variables", "now": "YYYY-MM-DD HH:MM:SS", "limits": {...}} and answers
 // each with a line {"text"} or {"error"}. One process serves many cases, so that tests can compare thousands
 // of snippets.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #include "nibble/runtime/ChatTemplate.h"
 
 #include <cstdio>

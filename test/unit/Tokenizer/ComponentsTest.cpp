@@ -1,9 +1,8 @@
-//===- ComponentsTest.cpp - Normalizers, pre-tokenizers and decoders alone
-//--------------------------------===//
+//===- ComponentsTest.cpp - Normalizers, pre-tokenizers and decoders alone --------------------===//
 //
 // Each part as tokenizer.json has it, against what `tokenizers` makes of it (components.json).
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "Fixtures.h"
 #include "lib/Import/Tokenizer/ByteLevelAlphabet.h"

@@ -1,9 +1,8 @@
-//===- Fixtures.h - Tokenizers of test/data/tokenizers ------------------------------------------*- C++
-//-*-===//
+//===- Fixtures.h - Tokenizers of test/data/tokenizers ------------------------------*- C++ -*-===//
 //
 // python/fixtures/tokenizer_fixtures.py made them, with what Hugging Face `tokenizers` makes of each text.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 #pragma once
 
 #include "nibble/Import/Tokenizer.h"

@@ -1,5 +1,4 @@
-//===- GGUFTokenizerTest.cpp - Tokenizers out of GGUF metadata
-//--------------------------------------------===//
+//===- GGUFTokenizerTest.cpp - Tokenizers out of GGUF metadata --------------------------------===//
 
 #include "Fixtures.h"
 #include <cstdlib>

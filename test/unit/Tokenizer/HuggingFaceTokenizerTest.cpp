@@ -1,5 +1,4 @@
-//===- HuggingFaceTokenizerTest.cpp - Folders that are wrong
-//----------------------------------------------===//
+//===- HuggingFaceTokenizerTest.cpp - Folders that are wrong ----------------------------------===//
 
 #include "Fixtures.h"
 #include <filesystem>

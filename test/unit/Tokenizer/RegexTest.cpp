@@ -1,5 +1,4 @@
-//===- RegexTest.cpp - Matching, its limits, and Oniguruma's dialect
-//--------------------------------------===//
+//===- RegexTest.cpp - Matching, its limits, and Oniguruma's dialect --------------------------===//
 
 #include "runtime/tokenizer/Regex.h"
 #include "lib/Import/Tokenizer/RegexTranslation.h"

@@ -1,5 +1,4 @@
-//===- SegmentTest.cpp - Damaged segments are refused or work
-//---------------------------------------------===//
+//===- SegmentTest.cpp - Damaged segments are refused or work ---------------------------------===//
 
 #include "Fixtures.h"
 #include <cstring>

@@ -1,11 +1,10 @@
-//===- TokenizerCheck.cpp - A tokenizer at the command line, for tests
-//------------------------------------===//
+//===- TokenizerCheck.cpp - A tokenizer at the command line, for tests ------------------------===//
 //
 // nibble-tokenizer-check SOURCE encode|encode-plain|decode|decode-all|stream|names < LINES
 // SOURCE is a Hugging Face folder, a GGUF file, or a segment that `compile OUT` wrote. Each line of the input
 // is JSON: a text, or a list of ids; each line of the output is the JSON of the result.
 //
-//===------------------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "nibble/Import/Tokenizer.h"
 #include "nibble/runtime/Tokenizer.h"

@@ -1,5 +1,4 @@
-//===- TokenizerTest.cpp - Whole tokenizers against Hugging Face `tokenizers`
-//-----------------------------===//
+//===- TokenizerTest.cpp - Whole tokenizers against Hugging Face `tokenizers` -----------------===//
 
 #include "Fixtures.h"
 #include "runtime/tokenizer/UTF8.h"

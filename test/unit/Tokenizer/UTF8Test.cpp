@@ -1,5 +1,4 @@
-//===- UTF8Test.cpp - Bytes and characters, by Unicode's tables
-//-------------------------------------------===//
+//===- UTF8Test.cpp - Bytes and characters, by Unicode's tables -------------------------------===//
 
 #include "runtime/tokenizer/UTF8.h"
 #include <gtest/gtest.h>
