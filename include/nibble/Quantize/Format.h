@@ -1,7 +1,8 @@
 //===- Format.h - How numbers of a weight are stored --------------------------------*- C++ -*-===//
 //
-// The plain C++ twin of the attribute #lowbit.format, for code that handles bytes and not IR: the parameter store, the
-// quantizer, the packer, the plan file. A value is scale * (code - zero point), or scale * code + minimum.
+// The plain C++ twin of the attribute #lowbit.format, for code that handles bytes and not IR: the parameter
+// store, the quantizer, the packer, the plan file. A value is scale * (code - zero point), or scale * code +
+// minimum.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -29,7 +30,9 @@ struct Format {
   uint32_t group = 0; // elements along K that share a scale; 0: the whole row (and for float elements)
   Zero zero = Zero::None;
 
-  bool isFloat() const { return element == Element::F32 || element == Element::F16 || element == Element::BF16; }
+  bool isFloat() const {
+    return element == Element::F32 || element == Element::F16 || element == Element::BF16;
+  }
   unsigned bits() const; // of one code: 4, 8, 16 or 32
   bool operator==(const Format &) const = default;
 };

@@ -20,15 +20,16 @@ inline constexpr uint32_t kPageSize = 32;
 /// Attention reduces in blocks of this many positions, counted from position 0, whatever the batch.
 inline constexpr uint32_t kAttentionBlock = 64;
 
-/// Row-wise work of at most this many tokens is done by every worker for itself (a private entry of the schedule).
+/// Row-wise work of at most this many tokens is done by every worker for itself (a private entry of the
+/// schedule).
 inline constexpr uint32_t kPrivateTokens = 16;
 
 } // namespace nibble
 
 extern "C" {
 
-/// The ragged batch of one step. Rows of a sequence are contiguous and in ascending position. The arrays live in the
-/// engine for as long as the step runs; kernels read them only.
+/// The ragged batch of one step. Rows of a sequence are contiguous and in ascending position. The arrays live
+/// in the engine for as long as the step runs; kernels read them only.
 struct NibbleBatch {
   uint32_t version;           // kKernelABIVersion
   uint32_t tokens;            // T
@@ -44,9 +45,9 @@ struct NibbleBatch {
   const uint32_t *logitsRow;  // [R]: row of the batch, ascending
 };
 
-/// Runs items begin .. end - 1 of a dispatch. `operands` are the inputs, then the outputs, of the rt.kernel; an operand
-/// of type !llm.cache takes two entries, the K and the V of its layer. `scratch` is the worker's own memory of the size
-/// that the manifest states for the kernel, 64-byte aligned.
+/// Runs items begin .. end - 1 of a dispatch. `operands` are the inputs, then the outputs, of the rt.kernel;
+/// an operand of type !llm.cache takes two entries, the K and the V of its layer. `scratch` is the worker's
+/// own memory of the size that the manifest states for the kernel, 64-byte aligned.
 typedef void NibbleKernel(const NibbleBatch *batch, void *const *operands, uint32_t begin, uint32_t end,
                           void *scratch);
 

@@ -1,7 +1,7 @@
 //===- Result.h - Errors are values -------------------------------------------------*- C++ -*-===//
 //
-// Every fallible function of the runtime returns Result<T>. An Error's message is written for the person at the
-// terminal: it names the input, what was expected, what was found and what to do.
+// Every fallible function of the runtime returns Result<T>. An Error's message is written for the person at
+// the terminal: it names the input, what was expected, what was found and what to do.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -26,8 +26,9 @@ inline tl::unexpected<Error> failure(std::string message) {
 
 } // namespace nibble
 
-/// Evaluates an expression of type Result<T>; on failure returns its error from the calling function (whose own type
-/// is a Result), else declares or assigns `lhs` with the value. `NIBBLE_TRY(auto file, MappedFile::open(path));`
+/// Evaluates an expression of type Result<T>; on failure returns its error from the calling function (whose
+/// own type is a Result), else declares or assigns `lhs` with the value. `NIBBLE_TRY(auto file,
+/// MappedFile::open(path));`
 #define NIBBLE_TRY(lhs, expr) NIBBLE_TRY_IMPL(NIBBLE_TRY_CONCAT(nibbleResult, __LINE__), lhs, expr)
 #define NIBBLE_TRY_CONCAT_(a, b) a##b
 #define NIBBLE_TRY_CONCAT(a, b) NIBBLE_TRY_CONCAT_(a, b)
