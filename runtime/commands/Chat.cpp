@@ -5,7 +5,10 @@
 #include "runtime/commands/Text.h"
 #include "runtime/commands/Verb.h"
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <poll.h>
 #include <unistd.h>
 
 using namespace nibble;
@@ -55,14 +58,14 @@ public:
         buffer.erase(0, end + 1);
         return Outcome::Line;
       }
-      char bytes[4096];
-      ssize_t count = ::read(STDIN_FILENO, bytes, sizeof(bytes));
-      if (count < 0 && errno == EINTR) {
-        if (!Interruptible::isRequested())
-          continue;
+      if (!waitForInput()) {
         buffer.clear();
         return Outcome::Interrupted;
       }
+      char bytes[4096];
+      ssize_t count = ::read(STDIN_FILENO, bytes, sizeof(bytes));
+      if (count < 0 && errno == EINTR)
+        continue;
       if (count <= 0) {
         line = std::exchange(buffer, {});
         return line.empty() ? Outcome::End : Outcome::Line;
@@ -72,6 +75,20 @@ public:
   }
 
 private:
+  /// False where an interrupt came before input. The signal is let through to this thread while it waits and
+  /// not between looking and waiting.
+  static bool waitForInput() {
+    sigset_t interrupt, before;
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &interrupt, &before);
+    pollfd input = {STDIN_FILENO, POLLIN, 0};
+    if (!Interruptible::isRequested())
+      ::ppoll(&input, 1, nullptr, &before);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return !Interruptible::isRequested();
+  }
+
   std::string buffer;
 };
 

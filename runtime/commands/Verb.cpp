@@ -123,7 +123,9 @@ static void onInterrupt(int) {
 Interruptible::Interruptible() {
   interrupted = 0;
   struct sigaction action = {};
-  action.sa_handler = onInterrupt; // no SA_RESTART: a read from the terminal returns
+  action.sa_handler = onInterrupt;
+  action.sa_flags =
+      SA_RESTART; // an answer on its way to the terminal is not a failed write; poll returns all the same
   ::sigaction(SIGINT, &action, nullptr);
 }
 Interruptible::~Interruptible() { std::signal(SIGINT, SIG_DFL); }
