@@ -28,9 +28,10 @@ def test_logits(compiled, path):
 
 def test_split_file_is_one_model(compiled):
     """Two parts of Q8_0 give what the whole file gives, to the bit."""
-    parts = TEST_DATA / "gguf" / "split-00001-of-00002.gguf"
-    model = compiled(parts, "--activations=f32")
-    assert model.logits([[1, 5, 9, 7]]).shape[0] == 4
+    words = ("--precision=keep", "--activations=f32")
+    whole = compiled(TEST_DATA / "gguf" / "llama-Q8_0.gguf", *words).logits([[1, 5, 9, 7]])
+    parts = compiled(TEST_DATA / "gguf" / "split-00001-of-00002.gguf", *words).logits([[1, 5, 9, 7]])
+    assert whole.tobytes() == parts.tobytes()
 
 
 @pytest.mark.parametrize("kind, spelling", [("Q8_0", "int8-g32"), ("Q4_0", "int4-g32"), ("Q4_1", "int4-g32-min")])
