@@ -76,15 +76,17 @@ public:
 
 private:
   /// False where an interrupt came before input. The signal is let through to this thread while it waits and
-  /// not between looking and waiting.
+  /// not between looking and waiting (the workers never take it). True only where reading will not wait: it
+  /// would go on waiting after an interrupt.
   static bool waitForInput() {
     sigset_t interrupt, before;
     sigemptyset(&interrupt);
     sigaddset(&interrupt, SIGINT);
     ::pthread_sigmask(SIG_BLOCK, &interrupt, &before);
     pollfd input = {STDIN_FILENO, POLLIN, 0};
-    if (!Interruptible::isRequested())
-      ::ppoll(&input, 1, nullptr, &before);
+    while (!Interruptible::isRequested())
+      if (::ppoll(&input, 1, nullptr, &before) > 0 || errno != EINTR)
+        break;
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return !Interruptible::isRequested();
   }
@@ -170,10 +172,10 @@ static Result<int> askOnce(Session &session) {
 
 static Result<int> converse(Session &session) {
   bool terminal = ::isatty(STDIN_FILENO);
+  Interruptible interruptible; // before the line that speaks of Ctrl-C
   if (terminal)
     std::fprintf(stderr, "%s. Ctrl-C stops an answer, /clear starts over, /exit or Ctrl-D ends.\n",
                  session.manifest.model.name.empty() ? "Ready" : session.manifest.model.name.c_str());
-  Interruptible interruptible;
   LineReader reader;
   std::string line;
   while (true) {
@@ -181,8 +183,8 @@ static Result<int> converse(Session &session) {
       std::fputs("> ", stderr);
     LineReader::Outcome outcome = reader.read(line);
     if (outcome == LineReader::Outcome::Interrupted) {
+      Interruptible::takeRequest(); // before the message: who reads it may press Ctrl-C again
       std::fputs("\n(/exit or Ctrl-D ends)\n", stderr);
-      Interruptible::reset();
       continue;
     }
     if (outcome == LineReader::Outcome::End || line == "/exit")
@@ -199,9 +201,8 @@ static Result<int> converse(Session &session) {
     if (!answer)
       std::fprintf(stderr, "error: %s%s\n", answer.error().message.c_str(),
                    session.messages.size() > 1 ? " (or /clear starts over)" : "");
-    if (Interruptible::isRequested())
+    if (Interruptible::takeRequest())
       std::fputs("(stopped)\n", stderr);
-    Interruptible::reset();
   }
   if (terminal)
     std::fputc('\n', stderr);

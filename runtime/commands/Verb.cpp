@@ -110,18 +110,18 @@ void nibble::printProfile(const Engine &engine) {
 
 //===- Interrupts ---------------------------------------------------------------------------------------===//
 
-static volatile std::sig_atomic_t interrupted = 0;
+static std::atomic<bool> interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free); // a signal's handler may use it
 
 static void onInterrupt(int) {
-  if (interrupted) { // the program does not listen: end as if the signal had not been caught
+  if (interrupted.exchange(true)) { // the program does not listen: end as if the signal had not been caught
     std::signal(SIGINT, SIG_DFL);
     std::raise(SIGINT);
   }
-  interrupted = 1;
 }
 
 Interruptible::Interruptible() {
-  interrupted = 0;
+  interrupted = false;
   struct sigaction action = {};
   action.sa_handler = onInterrupt;
   action.sa_flags =
@@ -129,8 +129,8 @@ Interruptible::Interruptible() {
   ::sigaction(SIGINT, &action, nullptr);
 }
 Interruptible::~Interruptible() { std::signal(SIGINT, SIG_DFL); }
-bool Interruptible::isRequested() { return interrupted != 0; }
-void Interruptible::reset() { interrupted = 0; }
+bool Interruptible::isRequested() { return interrupted; }
+bool Interruptible::takeRequest() { return interrupted.exchange(false); }
 
 Result<void> nibble::flushOutput() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout))

@@ -50,7 +50,8 @@ public:
   Interruptible();
   ~Interruptible();
   static bool isRequested();
-  static void reset();
+  /// Whether it was requested; from now on it is not. Between this and isRequested no request gets lost.
+  static bool takeRequest();
 };
 
 /// Ends the program if stdout no longer takes anything (a full disk; a closed pipe ends it by itself).

@@ -3,6 +3,7 @@
 #include "runtime/cpu/WorkerPool.h"
 #include <algorithm>
 #include <climits>
+#include <csignal>
 #include <cstdio>
 #include <linux/futex.h>
 #include <sched.h>
@@ -69,12 +70,20 @@ WorkerPool::WorkerPool(uint32_t wanted)
     callerCores = allowedProcessors();
     bindThisThread({cores[0]});
   }
+  // Requests to stop are the caller's: one that a worker took would not wake the caller from a wait for
+  // input.
+  sigset_t requests, before;
+  sigemptyset(&requests);
+  for (int request : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+    sigaddset(&requests, request);
+  ::pthread_sigmask(SIG_BLOCK, &requests, &before);
   for (uint32_t worker = 1; worker < count; ++worker)
     threads.emplace_back([this, worker, core = bind ? cores[worker] : UINT32_MAX] {
       if (core != UINT32_MAX)
         bindThisThread({core});
       work(worker);
     });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 WorkerPool::~WorkerPool() {
@@ -104,8 +113,7 @@ void WorkerPool::run(void (*newJob)(void *, uint32_t), void *newContext) {
   meet();
 }
 
-//===- Which cores
-//-----------------------------------------------------------------------------------------===//
+//===- Which cores ------------------------------------------------------------------------------------===//
 
 static std::vector<uint32_t> allowedProcessors() {
   std::vector<uint32_t> result;

@@ -1,11 +1,14 @@
 """The artifact as a person meets it: errors, exit codes, and the same file through nibble-run."""
 
+import fcntl
 import json
 import os
 import pty
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -94,42 +97,140 @@ def test_prompt_over_the_context_is_refused_not_cut(model, tmp_path):
     assert done.returncode == 1 and "256" in done.stderr
 
 
+class FullPipe:
+    """A pipe that blocks its writer after the first few bytes: whoever writes an answer into it is in the middle of it."""
+
+    ROOM = 8
+
+    def __init__(self):
+        self.end, self.input = os.pipe()
+        size = fcntl.fcntl(self.input, fcntl.F_SETPIPE_SZ, 4096)
+        self.filled = os.write(self.input, b"." * (size - self.ROOM))
+
+    def wait_for_writer(self):
+        stop = time.time() + 60
+        while struct.unpack("i", fcntl.ioctl(self.end, termios.FIONREAD, b"1234"))[0] == self.filled:
+            assert time.time() < stop, "nothing was written"
+            time.sleep(0.001)
+
+    def drain(self):
+        """What was written, up to now or to the end; there is room for the writer again."""
+        os.set_blocking(self.end, False)
+        text = b""
+        try:
+            while part := os.read(self.end, 4096):
+                text += part
+        except BlockingIOError:
+            pass
+        skipped, self.filled = self.filled, 0
+        return text[skipped:]
+
+
 def test_interrupt_stops_the_program(demo):
-    process = subprocess.Popen([str(demo.path), "generate", "-p", "Once", "-n", "1000", "--ignore-eos", "--threads", "1"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    process.stdout.read(1)
+    pipe = FullPipe()
+    process = subprocess.Popen([str(demo.path), "generate", "-p", "Once", "-n", "1000", "--ignore-eos"],
+                               stdout=pipe.input, stderr=subprocess.PIPE)
+    os.close(pipe.input)
+    pipe.wait_for_writer()
     process.send_signal(signal.SIGINT)
+    text = pipe.drain()
     assert process.wait(timeout=20) == 130
+    text += pipe.drain()
+    assert 0 < len(text) < 500  # of some 4,000 characters
 
 
-def test_interrupt_stops_the_answer_and_not_the_chat(demo):
-    """A terminal's Ctrl-C in the middle of an answer: the chat asks for the next line and ends at the end of input."""
-    terminal, end = pty.openpty()
-    process = subprocess.Popen([str(demo.path), "chat", "--threads", "1", "--greedy"], stdin=end, stdout=end, stderr=end,
-                               start_new_session=True)
-    os.close(end)
+class ChatTerminal:
+    """A chat whose questions and messages go through a terminal of its own, and whose answers through `stdout`."""
 
-    def read_until(what, seconds=60):
-        text, stop = b"", time.time() + seconds
-        while what not in text:
-            ready, _, _ = select.select([terminal], [], [], stop - time.time())
-            assert ready, f"waited for {what}, found {text}"
-            text += os.read(terminal, 4096)
+    ACKNOWLEDGED = (b"(stopped)\r\n", b"(/exit or Ctrl-D ends)\r\n")
 
-    try:
-        read_until(b"Ctrl-D ends")
-        for _ in range(5):  # in the middle of an answer, or just behind it
-            os.write(terminal, b"Tell me a story.\n")
-            read_until(b"story.\r\n")  # the terminal's echo
-            read_until(b" ")  # the answer has begun
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
-            assert process.poll() is None
-        os.write(terminal, b"Hello!\n")
-        read_until(b"Hello!\r\n")
-        read_until(b"?")  # what it answers to that
-        os.write(terminal, b"\x04")
-        assert process.wait(timeout=20) == 0
-    finally:
-        process.kill()
-        os.close(terminal)
+    def __init__(self, demo, *words, stdout=None):
+        self.terminal, end = pty.openpty()
+        modes = termios.tcgetattr(end)
+        modes[3] |= termios.NOFLSH  # Ctrl-C does not throw away what the chat may be writing in that moment
+        termios.tcsetattr(end, termios.TCSANOW, modes)
+        self.process = subprocess.Popen(
+            [str(demo.path), "chat", "--greedy", *words], stdin=end, stdout=end if stdout is None else stdout, stderr=end,
+            start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(end)
+        self.text = b""  # read and not yet looked for
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+    def read_until(self, *wanted, seconds=60):
+        """What comes before the first of `wanted`, and which one it was. What follows is left for the next call."""
+        stop = time.time() + seconds
+        while not (found := [(self.text.index(what), what) for what in wanted if what in self.text]):
+            ready, _, _ = select.select([self.terminal], [], [], max(0, stop - time.time()))
+            assert ready, f"waited for {wanted}, found {self.text}"
+            self.text += os.read(self.terminal, 4096)
+        at, what = min(found)
+        before, self.text = self.text[:at], self.text[at + len(what):]
+        return before, what
+
+    def type(self, keys):
+        os.write(self.terminal, keys)
+
+    def say(self, line):
+        """Types a line behind the prompt; returns once the terminal has shown it."""
+        self.read_until(b"> ")
+        self.type(line + b"\n")
+        self.read_until(line + b"\r\n")
+
+    def answer(self):
+        """The whole answer to the line that was said, up to the next prompt, which is left."""
+        text, _ = self.read_until(b"\r\n> ")
+        self.text = b"> " + self.text
+        return text.decode()
+
+    def assert_goes_on(self):
+        """It answers in full, and ends with the input."""
+        self.say(b"What is 12 + 7?")
+        answer = self.answer()
+        assert "19" in answer and "stopped" not in answer
+        self.read_until(b"> ")
+        self.type(b"\x04")
+        assert self.process.wait(timeout=20) == 0
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_interrupt_stops_the_answer_and_not_the_chat(demo, threads):
+    pipe = FullPipe()
+    with ChatTerminal(demo, "--threads", threads, stdout=pipe.input) as chat:
+        os.close(pipe.input)
+        chat.say(b"Tell me a story.")
+        pipe.wait_for_writer()
+        chat.type(b"\x03")
+        chat.read_until(b"^C")
+        answer = pipe.drain()
+        chat.read_until(b"(stopped)\r\n")
+        answer += pipe.drain()
+        assert 0 < len(answer) < 50  # of some 400 characters
+        chat.say(b"/clear")
+        chat.say(b"What is 12 + 7?")
+        chat.read_until(b"> ")
+        assert b"19" in pipe.drain()
+        chat.type(b"\x04")
+        assert chat.process.wait(timeout=20) == 0
+
+
+def test_every_interrupt_of_a_chat_is_acknowledged(demo):
+    """Whenever it comes: in the middle of an answer, just before or behind it, several in a row while it waits."""
+    with ChatTerminal(demo, "--threads", "2", "-n", "20") as chat:
+        chat.read_until(b"Ctrl-D ends.\r\n")
+        for _ in range(50):
+            chat.type(b"\x03")
+            chat.read_until(*ChatTerminal.ACKNOWLEDGED)
+        for trial in range(20):
+            chat.say(b"/clear")
+            chat.say(b"Tell me a story.")
+            time.sleep(trial * 0.002)
+            chat.type(b"\x03")
+            chat.read_until(*ChatTerminal.ACKNOWLEDGED)
+        chat.assert_goes_on()

@@ -1,7 +1,9 @@
 //===- WalkerTest.cpp - Workers, barriers and the schedule of a step --------------------------===//
 
 #include "runtime/cpu/StepWalker.h"
+#include <array>
 #include <chrono>
+#include <csignal>
 #include <deque>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,6 +53,22 @@ TEST(WorkerPoolTest, MeetSeparatesWhatIsBeforeFromWhatIsAfter) {
       },
       &shared);
   EXPECT_EQ(shared.wrong, 0);
+}
+
+TEST(WorkerPoolTest, RequestsToStopAreTheCallers) {
+  WorkerPool pool(3);
+  for (int request : {SIGINT, SIGTERM}) {
+    std::pair<std::array<bool, 3>, int> blocked = {{}, request};
+    pool.run(
+        [](void *context, uint32_t worker) {
+          auto &[blocked, request] = *static_cast<std::pair<std::array<bool, 3>, int> *>(context);
+          sigset_t mask;
+          ::pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+          blocked[worker] = sigismember(&mask, request);
+        },
+        &blocked);
+    EXPECT_EQ(blocked.first, (std::array<bool, 3>{false, true, true}));
+  }
 }
 
 TEST(WorkerPoolTest, UsableCoresAreWithinReason) {
