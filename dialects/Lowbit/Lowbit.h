@@ -27,6 +27,11 @@
 
 namespace nibble::lowbit {
 
+/// Whether activations are codes with scales, which only integer weights can multiply.
+inline bool isInteger(ActivationKind kind) {
+  return kind == ActivationKind::Int8 || kind == ActivationKind::Int16;
+}
+
 /// What llm.param and rt.weight check alike: the recipe's steps are known, packing comes last, and a packed
 /// `type` has the format and layout in which the recipe, starting from `source`, ends.
 mlir::LogicalResult verifyRecipe(mlir::Operation *op, FormatAttr source, mlir::ArrayAttr recipe,

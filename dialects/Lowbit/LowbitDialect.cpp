@@ -190,11 +190,18 @@ LogicalResult PackedType::verify(function_ref<InFlightDiagnostic()> emitError, i
 // RowsType
 //===------------------------------------------------------------------------------------------------------===//
 
-int64_t RowsType::getRecordBytes() const { return 32 + 4 * getBiases().size() + 4 + (getSums() ? 4 : 0); }
+bool RowsType::isInteger() const { return lowbit::isInteger(getActivations()); }
+
+int64_t RowsType::getPlanes() const { return getActivations() == ActivationKind::Int16 ? 2 : 1; }
+
+int64_t RowsType::getRecordBytes() const {
+  return 32 * getPlanes() + 4 * getBiases().size() + 4 + (getSums() ? 4 : 0);
+}
 
 int64_t RowsType::getRowBytes() const {
-  return getActivations() == ActivationKind::F32 ? getPaddedColumns() * 4
-                                                 : getPaddedColumns() / 32 * getRecordBytes();
+  if (isInteger())
+    return getPaddedColumns() / 32 * getRecordBytes();
+  return getPaddedColumns() * (getActivations() == ActivationKind::BF16 ? 2 : 4);
 }
 
 Type RowsType::parse(AsmParser &parser) {
@@ -207,8 +214,8 @@ Type RowsType::parse(AsmParser &parser) {
   auto count = parseKeyword<RowCount>(parser, symbolizeRowCount, "a number of rows (tokens, logits)");
   if (failed(count) || parser.parseKeyword("x") || parser.parseInteger(columns) || parser.parseComma())
     return {};
-  auto activations =
-      parseKeyword<ActivationKind>(parser, symbolizeActivationKind, "a precision of rows (f32, int8)");
+  auto activations = parseKeyword<ActivationKind>(parser, symbolizeActivationKind,
+                                                  "a precision of rows (f32, bf16, int8, int16)");
   if (failed(activations))
     return {};
   while (succeeded(parser.parseOptionalComma())) {
@@ -245,10 +252,10 @@ LogicalResult RowsType::verify(function_ref<InFlightDiagnostic()> emitError, Row
                                ActivationKind activations, ArrayRef<int32_t> biases, bool sums) {
   if (columns <= 0)
     return emitError() << "rows have a positive number of columns, found " << columns;
-  if (activations == ActivationKind::F32)
-    return biases.empty() && !sums ? success() : emitError() << "only int8 rows have biases and sums";
+  if (!lowbit::isInteger(activations))
+    return biases.empty() && !sums ? success() : emitError() << "only integer rows have biases and sums";
   if (biases.empty())
-    return emitError() << "int8 rows need the biases of the weights that read them";
+    return emitError() << "integer rows need the biases of the weights that read them";
   for (auto [i, bias] : llvm::enumerate(biases))
     if (i && biases[i - 1] >= bias)
       return emitError() << "biases are in ascending order, each once";

@@ -42,7 +42,8 @@ def Lowbit_LayoutKind : Lowbit_Enum<"LayoutKind", "layout of a packed weight", [
 
 /// The precision in which a linear reads its activations.
 def Lowbit_ActivationKind : Lowbit_Enum<"ActivationKind", "precision of quantized rows", [
-  I32EnumCase<"F32", 0, "f32">, I32EnumCase<"Int8", 1, "int8">]>;
+  I32EnumCase<"F32", 0, "f32">, I32EnumCase<"Int8", 1, "int8">, I32EnumCase<"Int16", 2, "int16">,
+  I32EnumCase<"BF16", 3, "bf16">]>;
 
 /// How many rows there are: one for each token of the batch, or one for each row of logits.
 def Lowbit_RowCount : Lowbit_Enum<"RowCount", "number of rows", [
@@ -92,7 +93,7 @@ def Lowbit_FormatAttr : Lowbit_Attr<"Format", "format"> {
 def Lowbit_ActivationKindAttr : EnumAttr<Lowbit_Dialect, Lowbit_ActivationKind, "activations"> {
   let summary = "the precision in which a linear reads its activations";
   let description = [{
-    `f32` as they are, or `int8` quantized in groups of 32 (see `!lowbit.rows`).
+    `f32` as they are, `bf16` rounded, or `int8` and `int16` quantized in groups of 32 (see `!lowbit.rows`).
 
     ```mlir
     #lowbit.activations<int8>
@@ -172,7 +173,7 @@ def Lowbit_PackedType : Lowbit_Type<"Packed", "packed"> {
 def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
   let summary = "activations of K columns, one row for each token (or row of logits), ready for lowbit.linear";
   let description = [{
-    `f32`: [rows][K padded to 64] f32, the padding zero.
+    `f32`, `bf16`: [rows][K padded to 64] elements (bf16: rounded to nearest even), the padding zero.
 
     `int8`: x is approximated by d q with d = f32(max |x| / 127) over each group of 32 columns and
     q = round(f32(x / d)), ties to even, within -127 .. 127; a group of zeros has d = 0 and q = 0. (Where the
@@ -184,13 +185,20 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
       int8 q[tile][32]; int32 c[number of biases][tile], c = -bias sum(q); f32 d[tile];
       f32 s[tile], s = d sum(q), only with `sums`
 
-    so that a kernel starts its accumulator at c and multiplies unsigned codes. `bias` lists the different biases of
+    so that a kernel starts its accumulator at c and multiplies unsigned codes.
+
+    `int16`: the same with d = f32(max |x| / 32639) and q within -32639 .. 32639, split into two int8 planes
+    q = 256 hi + lo, hi = floor((q + 128) / 256); the record begins with int8 hi[tile][32]; int8 lo[tile][32]. Both
+    planes are multiplied by the same weights: the sum over 256 hi + lo is exact in 32 bits.
+
+    `bias` lists the different biases of
     the weights that read the rows; `sums` is there if one of these has a float minimum.
 
     ```mlir
     !lowbit.rows<tokens x 512, f32>
     !lowbit.rows<tokens x 512, int8, bias = [8, 128]>
     !lowbit.rows<logits x 512, int8, bias = [0], sums>
+    !lowbit.rows<tokens x 512, int16, bias = [128]>
     ```
   }];
   let parameters = (ins EnumParameter<Lowbit_RowCount>:$count, "int64_t":$columns,
@@ -203,7 +211,11 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
     int64_t getPaddedColumns() const { return (getColumns() + 63) / 64 * 64; }
     /// Bytes that one row takes in all (records are never padded between tiles).
     int64_t getRowBytes() const;
-    /// int8 only: bytes that one row takes in one group's record: 32 + 4 * biases + 4 (+ 4 with sums).
+    /// Whether rows are integer codes with scales: int8 or int16.
+    bool isInteger() const;
+    /// int8 planes of an integer row: 1 or 2.
+    int64_t getPlanes() const;
+    /// Integer rows: bytes that one row takes in one group's record: 32 * planes + 4 * biases + 4 (+ 4 with sums).
     int64_t getRecordBytes() const;
   }];
 }

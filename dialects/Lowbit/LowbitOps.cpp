@@ -110,9 +110,10 @@ LogicalResult LinearOp::verify() {
       return emitOpError() << "multiplies rows of " << rows.getColumns() << " columns by " << type;
     if (type.getRows() != first.getRows())
       return emitOpError() << "has weights of " << first.getRows() << " and " << type.getRows() << " rows";
-    if (rows.getActivations() == ActivationKind::Int8) {
+    if (rows.isInteger()) {
       if (type.getFormat().isFloat())
-        return emitOpError() << "multiplies int8 rows by float weights " << type;
+        return emitOpError() << "multiplies " << stringifyActivationKind(rows.getActivations())
+                             << " rows by float weights " << type;
       if (!llvm::is_contained(rows.getBiases(), type.getFormat().getBias()))
         return emitOpError() << "reads rows without the bias " << type.getFormat().getBias() << " of "
                              << type;

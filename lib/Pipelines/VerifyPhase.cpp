@@ -119,8 +119,8 @@ WalkResult VerifyPhasePass::checkQuantize(Operation *op) {
   auto activations = activationsOf(op);
   if (!activations)
     return complain(op, "does not say the precision of its activations");
-  if (*activations == lowbit::ActivationKind::Int8 && dequantize.getInput().getType().getFormat().isFloat())
-    return complain(op, "has int8 activations and a float weight");
+  if (lowbit::isInteger(*activations) && dequantize.getInput().getType().getFormat().isFloat())
+    return complain(op, "has integer activations and a float weight");
   return WalkResult::advance();
 }
 

@@ -13,7 +13,9 @@ static_assert(int(lowbit::ZeroKind::None) == int(Zero::None) &&
               int(lowbit::ZeroKind::Integer) == int(Zero::Integer) &&
               int(lowbit::ZeroKind::Minimum) == int(Zero::Minimum));
 static_assert(int(lowbit::ActivationKind::F32) == int(Activations::F32) &&
-              int(lowbit::ActivationKind::Int8) == int(Activations::Int8));
+              int(lowbit::ActivationKind::Int8) == int(Activations::Int8) &&
+              int(lowbit::ActivationKind::Int16) == int(Activations::Int16) &&
+              int(lowbit::ActivationKind::BF16) == int(Activations::BF16));
 
 Format nibble::plainFormat(lowbit::FormatAttr format) {
   return {static_cast<Element>(format.getElement()), format.getGroup(), static_cast<Zero>(format.getZero())};

@@ -79,6 +79,7 @@ Result<PrecisionPlan> nibble::chooseFormats(std::span<const WeightUse> weights,
   }
 
   PrecisionPlan plan;
+  bool isAsked = false; // a linear has the activations that the option asks for
   for (const WeightUse &weight : weights) {
     TensorPrecision chosen;
     if (auto planned = options.plan.tensors.find(weight.name); planned != options.plan.tensors.end()) {
@@ -91,14 +92,20 @@ Result<PrecisionPlan> nibble::chooseFormats(std::span<const WeightUse> weights,
       const Wish &wish = weight.linear ? linears : byEmbedding ? embedding : head;
       chosen.format = wish.of(weight.source);
       chosen.activations = activations.value_or(defaultActivations(chosen.format));
+      // Codes concern the linears whose weights are codes.
+      if (isInteger(chosen.activations) && chosen.format.isFloat())
+        chosen.activations = Activations::F32;
     }
     if (!weight.linear && !weight.head)
       chosen.activations = Activations::F32; // its rows are only gathered
-    if (chosen.activations == Activations::Int8 && chosen.format.isFloat())
-      return failure(weight.name + ": int8 activations need an integer weight, its format is " +
-                     formatSpelling(chosen.format) + "; leave --activations out, or use f32");
+    isAsked |= chosen.activations == activations;
     NIBBLE_CHECK(checkFormat(weight, chosen.format));
     plan.tensors.insert_or_assign(weight.name, chosen);
   }
+  if (activations && isInteger(*activations) && !isAsked && !weights.empty())
+    return failure(
+        "--activations=" + options.activations +
+        " needs linears with integer weights, and there is none; leave it out, use f32 or bf16, or "
+        "choose a --precision of int4 or int8");
   return plan;
 }

@@ -20,17 +20,18 @@ using Json = nlohmann::json;
 static constexpr int kMaxDepth = 8;
 static constexpr std::uintmax_t kMaxFileBytes = 16 << 20;
 
+/// In the order of the enumeration.
+static constexpr std::string_view kActivations[] = {"f32", "int8", "int16", "bf16"};
+
 Result<Activations> nibble::parseActivations(std::string_view spelling) {
-  if (spelling == "f32")
-    return Activations::F32;
-  if (spelling == "int8")
-    return Activations::Int8;
+  if (auto found = std::ranges::find(kActivations, spelling); found != std::end(kActivations))
+    return static_cast<Activations>(found - std::begin(kActivations));
   return failure("\"" + std::string(spelling) +
-                 "\" is not a precision of activations in this version; expected " + "f32 or int8");
+                 "\" is not a precision of activations; expected f32, bf16, int8 or int16");
 }
 
 std::string nibble::activationsSpelling(Activations activations) {
-  return activations == Activations::F32 ? "f32" : "int8";
+  return std::string(kActivations[static_cast<size_t>(activations)]);
 }
 
 Activations nibble::defaultActivations(const Format &format) {
@@ -138,9 +139,10 @@ static Result<TensorPrecision> parseTensor(const Json &entry, const std::string 
   Result<Activations> activations = parseActivations(spelling);
   if (!activations)
     return failure(where + ": " + activations.error().message);
-  if (*activations == Activations::Int8 && format->isFloat())
-    return failure(where + ": activations \"int8\" need an integer weight, the format is \"" +
-                   formatSpelling(*format) + "\"; use \"f32\", or int8-g32 as the format");
+  if (isInteger(*activations) && format->isFloat())
+    return failure(where + ": activations \"" + activationsSpelling(*activations) +
+                   "\" need an integer weight, the format is \"" + formatSpelling(*format) +
+                   "\"; use \"f32\", or int8-g32 as the format");
   precision.activations = *activations;
   return precision;
 }

@@ -13,6 +13,8 @@ PRECISIONS = [
     ("--precision=bf16",),
     ("--precision=int8",),
     ("--precision=int8", "--activations=f32"),
+    ("--precision=int8", "--activations=int16"),
+    ("--precision=bf16", "--activations=bf16"),
     ("--precision=int4",),
     ("--precision=int4", "--activations=f32"),
 ]

@@ -19,7 +19,7 @@ struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
   Option<std::string> head{*this, "head", llvm::cl::desc("Format of the head, or keep")};
   Option<std::string> embedding{*this, "embedding", llvm::cl::desc("Format of the embedding table, or keep")};
   Option<std::string> activations{*this, "activations",
-                                  llvm::cl::desc("Precision of activations: int8 or f32")};
+                                  llvm::cl::desc("Precision of activations: int8, int16, bf16 or f32")};
   Option<std::string> plan{*this, "plan", llvm::cl::desc("Precision plan (JSON), which overrides these")};
 };
 

@@ -17,10 +17,17 @@ namespace nibble {
 /// What a linear multiplies its weight with.
 enum class Activations : uint8_t {
   F32,
-  Int8, // quantized row by row, a scale for 32 elements; needs an integer weight
+  Int8,  // quantized row by row, a scale for 32 elements; needs an integer weight
+  Int16, // the same with codes of 16 bits: two int8 planes, twice the products
+  BF16,  // rounded
 };
 
-/// Reads `f32` or `int8`.
+/// Whether they are codes, which need an integer weight.
+constexpr bool isInteger(Activations activations) {
+  return activations == Activations::Int8 || activations == Activations::Int16;
+}
+
+/// Reads `f32`, `bf16`, `int8` or `int16`.
 Result<Activations> parseActivations(std::string_view spelling);
 std::string activationsSpelling(Activations activations);
 

@@ -40,11 +40,11 @@ RowBlock quantize(const Matrix &values, const Format &format);
 Matrix linear(const Matrix &x, const RowBlock &weight, std::span<const double> bias = {});
 Matrix linear(const Matrix &x, const Matrix &weight, std::span<const double> bias = {});
 /// The same with x[m][k] = d q. Every product is exact in double.
-Matrix linear(const Int8Rows &x, const RowBlock &weight);
+Matrix linear(const QuantizedRows &x, const RowBlock &weight);
 
 /// sum over k of |x[m][k]| |w[n][k]|: what the error of a kernel's sums is measured by.
 Matrix linearMagnitude(const Matrix &x, const RowBlock &weight);
-Matrix linearMagnitude(const Int8Rows &x, const RowBlock &weight);
+Matrix linearMagnitude(const QuantizedRows &x, const RowBlock &weight);
 
 /// Row rows[r] of x for each r.
 Matrix selectRows(const Matrix &x, std::span<const int32_t> rows);

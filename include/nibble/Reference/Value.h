@@ -25,6 +25,6 @@ struct CacheReference {
 
 /// Matrix: floats of any shape, the last dimension as columns, all others as rows; !lowbit.rows<..., f32>;
 /// and f32, which in an epilogue is the matrix of all its elements.
-using RuntimeValue = std::variant<Matrix, Indices, Weight, Int8Rows, CacheReference>;
+using RuntimeValue = std::variant<Matrix, Indices, Weight, QuantizedRows, CacheReference>;
 
 } // namespace nibble::reference

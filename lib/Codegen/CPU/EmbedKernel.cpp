@@ -65,7 +65,15 @@ private:
             inBlock = b.mod(number, perBlock);
       Value line = b.at(block, b.add(b.mul(b.div(inBlock, perGroup), 32), b.mul(row, 2)));
       Value scales = b.splat(halfAt(b, line), 4);
-      Value minima = layout.format.zero == Zero::Minimum ? b.splat(halfAt(b, b.at(line, 64)), 4) : Value();
+      Value minima;
+      if (layout.format.zero == Zero::Minimum) {
+        minima = b.splat(halfAt(b, b.at(line, 64)), 4);
+      } else if (layout.format.zero == Zero::Integer) {
+        // s (c - z) = s c + m, m = -(s z) exact in f32. Zero points are u8 [2][16] in the second line.
+        Value zero = b.at(block, b.add(b.mul(b.div(inBlock, perGroup), 16), b.add(row, 64)));
+        Value z = arith::UIToFPOp::create(b, b.f32(), b.load(b.i8(), zero, 1));
+        minima = arith::NegFOp::create(b, b.mul(scales, b.splat(z, 4)));
+      }
       Value codes = b.at(b.at(block, header), b.add(b.mul(inBlock, layout.subgroupBytes()), b.mul(row, 4)));
       Value target = b.at(out, b.mul(number, kSubgroup * 4));
       for (int64_t column = 0; column < columns; column += 4) {

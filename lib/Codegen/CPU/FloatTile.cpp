@@ -1,4 +1,4 @@
-//===- FloatTile.cpp - f32 activations times float weights or dequantized codes ---------------===//
+//===- FloatTile.cpp - f32 or bf16 activations times float weights or dequantized codes -------===//
 //
 // Column k of a panel becomes a vector w of f32 (widened, or scale * code + minimum), and acc[m] += w *
 // x[m][k]. Four accumulators a token, by k mod 4, hide the latency of multiply-adds; they are added as (0 +
@@ -19,7 +19,9 @@ struct FloatTile {
   KernelBuilder &b;
   const WeightPanel &weight;
   const TileAddress &tile;
-  int64_t rowBytes; // of f32 rows
+  lowbit::RowsType rows;
+  bool bf16 = rows.getActivations() == lowbit::ActivationKind::BF16;
+  int64_t width = bf16 ? 2 : 4; // bytes of an activation
   int64_t lanes = b.target.lanes();
   VectorType floats = b.vec(lanes, b.f32());
 
@@ -27,25 +29,38 @@ struct FloatTile {
   /// column.
   void multiply(Value w, Value columns, int64_t column, int64_t chain, MutableArrayRef<Value> acc) {
     for (int64_t m = 0; m < tile.count; ++m) {
-      Value x = b.loadSplat(b.f32(), columns, m * rowBytes + 4 * column, lanes);
+      Value x = activation(columns, m, column);
       Value &sum = acc[m * kChains + chain];
       sum = b.fma(w, x, sum);
     }
+  }
+
+  /// x[m][column] in all lanes. Two columns of bf16 share a dword: f32 is bf16 with 16 more bits.
+  Value activation(Value columns, int64_t m, int64_t column) {
+    int64_t row = m * rows.getRowBytes();
+    if (!bf16)
+      return b.loadSplat(b.f32(), columns, row + 4 * column, lanes);
+    VectorType ints = b.vec(lanes, b.i32());
+    Value pair = b.loadSplat(b.i32(), columns, row + 4 * (column / 2), lanes);
+    Value bits = column % 2
+                     ? arith::AndIOp::create(b, pair, b.constant(ints, int64_t(0xffff0000))).getResult()
+                     : arith::ShLIOp::create(b, pair, b.constant(ints, int64_t(16))).getResult();
+    return vector::BitCastOp::create(b, floats, bits);
   }
 
   SmallVector<Value> floatWeights(ValueRange init) {
     Type stored = weight.layout.format.element == Element::F32   ? b.f32()
                   : weight.layout.format.element == Element::F16 ? Type(b.getF16Type())
                                                                  : Type(b.getBF16Type());
-    int64_t width = KernelBuilder::byteWidth(stored), column = kPanelRows * width;
-    Value base = moveRows(b, tile.panel, tile.rowOffset, width);
+    int64_t stride = KernelBuilder::byteWidth(stored), column = kPanelRows * stride;
+    Value base = moveRows(b, tile.panel, tile.rowOffset, stride);
     return b.loop(b.index(0), b.index(weight.layout.paddedColumns()), kUnroll, init,
                   [&](Value k, ValueRange carried) {
                     SmallVector<Value> acc(carried);
-                    Value weights = b.at(base, b.mul(k, column)), columns = b.at(tile.rows, b.mul(k, 4));
+                    Value weights = b.at(base, b.mul(k, column)), columns = b.at(tile.rows, b.mul(k, width));
                     for (int64_t i = 0; i < kUnroll; ++i)
-                      multiply(b.loadFloats(stored, b.at(weights, i * column), lanes, lanes * width), columns,
-                               i, i % kChains, acc);
+                      multiply(b.loadFloats(stored, b.at(weights, i * column), lanes, lanes * stride),
+                               columns, i, i % kChains, acc);
                     return acc;
                   });
   }
@@ -55,7 +70,7 @@ struct FloatTile {
     const VectorType ints = b.vec(lanes, b.i32());
     auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
       SmallVector<Value> acc(carried);
-      Value columns = b.at(tile.rows, b.mul(number, kSubgroup * 4));
+      Value columns = b.at(tile.rows, b.mul(number, kSubgroup * width));
       Value base = moveRows(b, codes, tile.rowOffset, 4);
       for (int64_t vector = 0; vector < bits; ++vector) {
         // A lane holds four codes of a byte, or four low and four high nibbles, of one row.
@@ -83,7 +98,7 @@ struct FloatTile {
 
 SmallVector<Value> nibble::emitFloatTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                          const TileAddress &tile) {
-  FloatTile emit{b, weight, tile, rows.getRowBytes()};
+  FloatTile emit{b, weight, tile, rows};
   SmallVector<Value> init(tile.count * kChains, b.constant(emit.floats, 0.0));
   SmallVector<Value> acc =
       weight.layout.format.isFloat() ? emit.floatWeights(init) : emit.integerWeights(init);

@@ -12,7 +12,7 @@ using namespace nibble;
 
 namespace {
 
-constexpr int64_t kRecordTokens = 8; // tokens in a record of int8 rows, but for the last
+constexpr int64_t kRecordTokens = 8; // tokens in a record of integer rows, but for the last
 constexpr int64_t kTokenBlock = 128; // tokens of an item: 128 x K of int8 stays in a second-level cache
 constexpr int64_t kItemBytes =
     64 * 1024; // weights an item reads: long enough to stream, short enough to share
@@ -21,8 +21,8 @@ class LinearEmitter final : public KernelEmitter {
 public:
   LinearEmitter(rt::KernelOp kernel, lowbit::LinearOp op, const CPUTarget &target)
       : kernel(kernel), op(op), rows(op.getInput().getType()), lanes(target.lanes()),
-        integer(rows.getActivations() == lowbit::ActivationKind::Int8),
-        tileTokens(integer ? target.integerTile() : target.floatTile()) {
+        integer(rows.isInteger()),
+        tileTokens(integer ? target.integerTile() / rows.getPlanes() : target.floatTile()) {
     int64_t bytes = 0;
     for (Value weight : op.getWeights()) {
       weights.push_back(WeightPanel::get(cast<lowbit::PackedType>(weight.getType()), rows));
@@ -130,10 +130,8 @@ std::unique_ptr<KernelEmitter> nibble::makeLinearEmitter(rt::KernelOp kernel, co
   lowbit::LinearOp op = *ops.begin();
   for (Value weight : op.getWeights())
     if (auto type = cast<lowbit::PackedType>(weight.getType());
-        type.getLayout() != lowbit::LayoutKind::Panel ||
-        type.getFormat().getZero() == lowbit::ZeroKind::Integer) {
-      kernel.emitError() << "no CPU kernel reads " << type
-                         << "; it must be packed in panels, without zero points";
+        type.getLayout() != lowbit::LayoutKind::Panel) {
+      kernel.emitError() << "no CPU kernel reads " << type << "; it must be packed in panels";
       return nullptr;
     }
   return std::make_unique<LinearEmitter>(kernel, op, target);

@@ -6,9 +6,9 @@
 //===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
-
 #include "nibble/runtime/KernelABI.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 using namespace nibble;
@@ -23,7 +23,7 @@ public:
   RowsEmitter(rt::KernelOp kernel, lowbit::QuantizeRowsOp op, const CPUTarget &target)
       : kernel(kernel), op(op), rows(op.getResult().getType()), columns(rows.getColumns()),
         padded(rows.getPaddedColumns()), stride(rt::rowBytes(op.getInput().getType())), lanes(target.lanes()),
-        integer(rows.getActivations() == lowbit::ActivationKind::Int8) {}
+        activations(rows.getActivations()) {}
 
   Value items(KernelBuilder &b, Value batch) override {
     return b.ceilDiv(rowCount(b, batch, rows.getCount()), kTile);
@@ -38,10 +38,13 @@ public:
     Value tile = b.at(resultPointer(frame, kernel, 0), b.mul(begin, rows.getRowBytes()));
     b.loop(b.index(0), record, 1, [&](Value token) {
       Value row = b.add(begin, token);
-      Value normed = integer ? frame.scratch : b.at(tile, b.mul(token, rows.getRowBytes()));
+      Value out = b.at(tile, b.mul(token, rows.getRowBytes()));
+      Value normed = activations == lowbit::ActivationKind::F32 ? out : frame.scratch;
       prepare(b, frame, row, normed);
-      if (integer)
+      if (rows.isInteger())
         quantize(b, normed, tile, token, record);
+      else if (activations == lowbit::ActivationKind::BF16)
+        narrow(b, normed, out);
     });
   }
 
@@ -121,10 +124,31 @@ private:
              [&](Value column) { b.store(zero, b.at(normed, b.mul(column, 4)), 4); });
   }
 
-  /// Step 3 for int8: groups of 32 columns of `normed` into the records of `tile`.
+  /// Step 3 for bf16.
+  void narrow(KernelBuilder &b, Value normed, Value out) {
+    b.loop(b.index(0), b.index(padded), lanes, [&](Value column) {
+      Value x = b.load(b.vec(lanes, b.f32()), b.at(normed, b.mul(column, 4)), 4);
+      b.storeFloats(b.getBF16Type(), x, b.at(out, b.mul(column, 2)), 2);
+    });
+  }
+
+  /// The int8 planes of codes, the high bytes first: q = 256 hi + lo.
+  SmallVector<Value> planesOf(KernelBuilder &b, Value q) {
+    VectorType ints = b.vec(lanes, b.i32()), bytes = b.vec(lanes, b.i8());
+    SmallVector<Value> planes = {arith::TruncIOp::create(b, bytes, q)};
+    if (rows.getPlanes() == 2) {
+      Value high =
+          arith::ShRSIOp::create(b, b.add(q, b.constant(ints, int64_t(128))), b.constant(ints, int64_t(8)));
+      planes.insert(planes.begin(), arith::TruncIOp::create(b, bytes, high));
+    }
+    return planes;
+  }
+
+  /// Step 3 for integers: groups of 32 columns of `normed` into the records of `tile`.
   void quantize(KernelBuilder &b, Value normed, Value tile, Value token, Value record) {
-    VectorType floats = b.vec(lanes, b.f32()), ints = b.vec(lanes, b.i32()), bytes = b.vec(lanes, b.i8());
+    VectorType floats = b.vec(lanes, b.f32()), ints = b.vec(lanes, b.i32());
     int64_t vectors = kGroup / lanes, biases = rows.getBiases().size();
+    double limit = rows.getPlanes() == 2 ? 32639.0 : 127.0; // the largest code
     Value groupBytes = b.mul(record, rows.getRecordBytes());
     Value offset = b.mul(token, 4);
     b.loop(b.index(0), b.index(padded / kGroup), 1, [&](Value group) {
@@ -141,7 +165,7 @@ private:
         Value greater = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, largest, magnitude);
         largest = arith::SelectOp::create(b, greater, largest, magnitude);
       }
-      Value d = arith::DivFOp::create(b, b.reduceMax(largest), b.constant(b.f32(), 127.0));
+      Value d = arith::DivFOp::create(b, b.reduceMax(largest), b.constant(b.f32(), limit));
       // A group of zeros divides by one: its codes are zero.
       Value isZero = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, d, b.constant(b.f32(), 0.0));
       Value divisor = b.splat(arith::SelectOp::create(b, isZero, b.constant(b.f32(), 1.0), d), lanes);
@@ -150,11 +174,15 @@ private:
         Value q = math::RoundEvenOp::create(b, arith::DivFOp::create(b, x[i], divisor));
         q = arith::FPToSIOp::create(b, ints, q);
         total = total ? b.add(total, q) : q;
-        Value address = b.at(target, b.add(b.mul(token, kGroup), lanes * i));
-        b.store(arith::TruncIOp::create(b, bytes, q), address, 1);
+        Value plane = b.at(target, b.add(b.mul(token, kGroup), lanes * i));
+        for (Value codes : planesOf(b, q)) {
+          b.store(codes, plane, 1);
+          plane = b.at(plane, b.mul(record, kGroup));
+        }
       }
       total = b.reduceAdd(total);
-      Value constants = b.at(target, b.mul(record, kGroup)); // c of each bias, then d, then s
+      // c of each bias, then d, then s.
+      Value constants = b.at(target, b.mul(record, rows.getPlanes() * kGroup));
       Value step = b.mul(record, 4);
       for (int64_t i = 0; i < biases; ++i) {
         Value c = b.mul(total, b.constant(b.i32(), static_cast<int64_t>(-rows.getBiases()[i])));
@@ -171,7 +199,7 @@ private:
   lowbit::QuantizeRowsOp op;
   lowbit::RowsType rows;
   int64_t columns, padded, stride, lanes;
-  bool integer;
+  lowbit::ActivationKind activations;
 };
 
 } // namespace

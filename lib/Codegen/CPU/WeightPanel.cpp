@@ -32,6 +32,14 @@ Value nibble::loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t 
   return b.loadFloats(b.getF16Type(), address, b.target.lanes(), 2 * b.target.lanes());
 }
 
+/// value = s (c - z) = s c + m with m = -(s z), exact in f32. Zero points are u8 [2][16].
+static Value loadZeros(KernelBuilder &b, Value line, Value rowOffset, int64_t group, Value scales) {
+  int64_t lanes = b.target.lanes();
+  Value bytes = b.load(b.vec(lanes, b.i8()), moveRows(b, b.at(line, 16 * group), rowOffset, 1), 1);
+  Value zeros = arith::UIToFPOp::create(b, b.vec(lanes, b.f32()), bytes);
+  return arith::NegFOp::create(b, b.mul(scales, zeros));
+}
+
 SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &weight,
                                            const TileAddress &tile, bool prefetch, ValueRange init,
                                            SubgroupBody body) {
@@ -40,8 +48,19 @@ SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &
   int64_t perGroup = layout.format.group == 0 ? perBlock : layout.format.group / kSubgroup;
   int64_t codesBytes = layout.subgroupBytes(), header = layout.blockHeaderBytes();
   int64_t blockBytes = header + perBlock * codesBytes;
-  bool minimum = layout.format.zero == Zero::Minimum;
 
+  auto minimaOf = [&](Value start, int64_t group, Value scales) -> Value {
+    Value line = b.at(start, 64);
+    switch (layout.format.zero) {
+    case Zero::None:
+      return {};
+    case Zero::Integer:
+      return loadZeros(b, line, tile.rowOffset, group, scales);
+    case Zero::Minimum:
+      return loadScales(b, line, tile.rowOffset, group);
+    }
+    llvm_unreachable("all kinds of zero points are known");
+  };
   // One block of `subgroups` subgroups, the first of which is number `first` in the panel.
   auto block = [&](Value start, Value first, int64_t subgroups, ValueRange accumulators) {
     SmallVector<Value> acc(accumulators);
@@ -51,7 +70,7 @@ SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &
     for (int64_t group = 0; group * perGroup < subgroups; ++group) {
       int64_t begin = group * perGroup, count = std::min(perGroup, subgroups - begin);
       Value scales = loadScales(b, start, tile.rowOffset, group);
-      Value minima = minimum ? loadScales(b, b.at(start, 64), tile.rowOffset, group) : Value();
+      Value minima = minimaOf(start, group, scales);
       Value codes = b.at(start, header + begin * codesBytes), number = b.add(first, begin);
       if (count == 1) {
         acc = body(codes, number, scales, minima, acc);

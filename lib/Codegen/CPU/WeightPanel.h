@@ -46,9 +46,9 @@ Value loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group);
 /// `pointer` moved by `bytes` for each row of the offset.
 Value moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes);
 
-/// Calls `body(subgroup index within the panel as bytes of codes, scales, minima or null, accumulators)` for
-/// every subgroup of 32 columns in order: loops over blocks, unrolls within them where a group is one
-/// subgroup.
+/// Calls `body(subgroup index within the panel as bytes of codes, scales, minima (of zero points: -(scale *
+/// zero)) or null, accumulators)` for every subgroup of 32 columns in order: loops over blocks, unrolls
+/// within them where a group is one subgroup.
 using SubgroupBody = llvm::function_ref<SmallVector<Value>(Value codes, Value subgroup, Value scales,
                                                            Value minima, ValueRange accumulators)>;
 SmallVector<Value> forEachSubgroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,

@@ -25,12 +25,12 @@ namespace {
 lowbit::RowsType rowsFor(lowbit::PackedType weight, lowbit::RowCount count,
                          lowbit::ActivationKind precision) {
   lowbit::FormatAttr format = weight.getFormat();
-  bool int8 = precision == lowbit::ActivationKind::Int8;
+  bool integer = lowbit::isInteger(precision);
   SmallVector<int32_t> biases;
-  if (int8)
+  if (integer)
     biases.push_back(format.getBias());
   return lowbit::RowsType::get(weight.getContext(), count, weight.getColumns(), precision, biases,
-                               int8 && format.getZero() != lowbit::ZeroKind::None);
+                               integer && format.getZero() != lowbit::ZeroKind::None);
 }
 
 /// The weight in panels.
@@ -51,8 +51,8 @@ FailureOr<TypedValue<lowbit::PackedType>> packedWeight(PatternRewriter &rewriter
     return rewriter.notifyMatchFailure(op, "the weight is not a dequantized one");
   if (!activations)
     return rewriter.notifyMatchFailure(op, "the precision of its activations is not set");
-  if (*activations == lowbit::ActivationKind::Int8 && dequantize.getInput().getType().getFormat().isFloat())
-    return rewriter.notifyMatchFailure(op, "int8 activations need integer weights");
+  if (lowbit::isInteger(*activations) && dequantize.getInput().getType().getFormat().isFloat())
+    return rewriter.notifyMatchFailure(op, "integer activations need integer weights");
   return dequantize.getInput();
 }
 

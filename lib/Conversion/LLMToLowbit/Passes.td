@@ -32,7 +32,7 @@ def AssignFormatsPass : Pass<"lowbit-assign-formats"> {
     Option<"precision", "precision", "std::string", "", "Format of linears, or keep">,
     Option<"head", "head", "std::string", "", "Format of the head, or keep">,
     Option<"embedding", "embedding", "std::string", "", "Format of the embedding table, or keep">,
-    Option<"activations", "activations", "std::string", "", "Precision of activations: int8 or f32">,
+    Option<"activations", "activations", "std::string", "", "Precision of activations: int8, int16, bf16 or f32">,
     Option<"plan", "plan", "std::string", "", "Precision plan (JSON) that overrides these for the tensors it names">];
   let dependentDialects = ["::nibble::lowbit::LowbitDialect"];
 }

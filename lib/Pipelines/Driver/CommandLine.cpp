@@ -52,7 +52,8 @@ int nibble::compileMain(int argc, char **argv) {
                  "FORMAT of weights; the default is keep for a quantized checkpoint, else int4");
   app.add_option("--head", options.head, "FORMAT of the head; int8 with a quantized precision unless said");
   app.add_option("--embedding", options.embedding, "FORMAT of the embedding table; likewise");
-  app.add_option("--activations", options.activations, "int8 or f32; int8 with integer weights unless said");
+  app.add_option("--activations", options.activations,
+                 "int8, int16, bf16 or f32; int8 with integer weights and f32 with float ones unless said");
   app.add_option("--plan", options.plan,
                  "Precision plan (JSON): overrides the above for the tensors that it names");
   app.add_option("--write-plan", options.writePlan, "Writes the precision plan to this file");

@@ -57,8 +57,17 @@ Result<Matrix> Evaluator::product(const Matrix &x, Value weight, std::span<const
 }
 
 Matrix Evaluator::read(Matrix x, std::optional<lowbit::ActivationKind> activations) {
-  bool int8 = activations == lowbit::ActivationKind::Int8;
-  return int8 ? dequantize(reference::quantizeRows(x)) : std::move(x);
+  switch (activations.value_or(lowbit::ActivationKind::F32)) {
+  case lowbit::ActivationKind::F32:
+    return x;
+  case lowbit::ActivationKind::Int8:
+    return dequantize(reference::quantizeRows(x, 1));
+  case lowbit::ActivationKind::Int16:
+    return dequantize(reference::quantizeRows(x, 2));
+  case lowbit::ActivationKind::BF16:
+    return reference::roundRowsToBFloat16(std::move(x));
+  }
+  llvm_unreachable("all precisions of activations are known");
 }
 
 Result<Evaluator::Values> Evaluator::constant(Operation *op) {

@@ -50,8 +50,11 @@ Result<Evaluator::Values> Evaluator::quantizeRows(lowbit::QuantizeRowsOp op) {
     NIBBLE_TRY(std::vector<double> gain, vector(op.getNorm()));
     x = reference::rmsNorm(x, gain, op.getEps()->convertToDouble());
   }
-  if (op.getResult().getType().getActivations() == lowbit::ActivationKind::Int8)
-    results[0] = reference::quantizeRows(x);
+  lowbit::RowsType rows = op.getResult().getType();
+  if (rows.isInteger())
+    results[0] = reference::quantizeRows(x, rows.getPlanes());
+  else if (rows.getActivations() == lowbit::ActivationKind::BF16)
+    results[0] = reference::roundRowsToBFloat16(std::move(x));
   else
     results[0] = std::move(x);
   return results;
@@ -66,10 +69,10 @@ static Matrix broadcast(const Matrix &vector, int64_t rows) {
 }
 
 Result<Evaluator::Values> Evaluator::linear(lowbit::LinearOp op) {
-  auto *int8 = std::get_if<Int8Rows>(&get(op.getInput()));
+  auto *codes = std::get_if<QuantizedRows>(&get(op.getInput()));
   Matrix x;
-  if (int8) {
-    x = dequantize(*int8);
+  if (codes) {
+    x = dequantize(*codes);
   } else {
     NIBBLE_TRY(x, matrix(op.getInput()));
   }

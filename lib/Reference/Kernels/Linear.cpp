@@ -48,7 +48,7 @@ Matrix nibble::reference::linear(const Matrix &x, const Matrix &weight, std::spa
       bias);
 }
 
-Matrix nibble::reference::linear(const Int8Rows &x, const RowBlock &weight) {
+Matrix nibble::reference::linear(const QuantizedRows &x, const RowBlock &weight) {
   return linear(dequantize(x), weight);
 }
 
@@ -65,7 +65,7 @@ Matrix nibble::reference::linearMagnitude(const Matrix &x, const RowBlock &weigh
                   {});
 }
 
-Matrix nibble::reference::linearMagnitude(const Int8Rows &x, const RowBlock &weight) {
+Matrix nibble::reference::linearMagnitude(const QuantizedRows &x, const RowBlock &weight) {
   return linearMagnitude(dequantize(x), weight);
 }
 

@@ -50,7 +50,7 @@ func.func private @count(!lowbit.rows<pages x 64, f32>)
 
 // -----
 
-// expected-error@+1 {{'int4' is not a precision of rows (f32, int8)}}
+// expected-error@+1 {{'int4' is not a precision of rows (f32, bf16, int8, int16)}}
 func.func private @precision(!lowbit.rows<tokens x 64, int4>)
 
 // -----
@@ -60,17 +60,17 @@ func.func private @columns(!lowbit.rows<tokens x 0, f32>)
 
 // -----
 
-// expected-error@+1 {{only int8 rows have biases and sums}}
+// expected-error@+1 {{only integer rows have biases and sums}}
 func.func private @float_biases(!lowbit.rows<tokens x 64, f32, bias = [8]>)
 
 // -----
 
-// expected-error@+1 {{only int8 rows have biases and sums}}
+// expected-error@+1 {{only integer rows have biases and sums}}
 func.func private @float_sums(!lowbit.rows<tokens x 64, f32, sums>)
 
 // -----
 
-// expected-error@+1 {{int8 rows need the biases of the weights that read them}}
+// expected-error@+1 {{integer rows need the biases of the weights that read them}}
 func.func private @no_biases(!lowbit.rows<tokens x 64, int8>)
 
 // -----

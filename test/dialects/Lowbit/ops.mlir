@@ -69,3 +69,13 @@ func.func private @attributes() attributes {
   bf16 = #lowbit.format<bf16>, convert = #lowbit.convert<<f32>>, float = #lowbit.activations<f32>,
   int8 = #lowbit.activations<int8>, pack = #lowbit.pack<panel>, rows = #lowbit.pack<rows>,
   unpermute = #lowbit.unpermute_rows<heads = 8>}
+
+// CHECK-LABEL: func.func @precisions_of_rows
+// CHECK: !lowbit.rows<tokens x 128, bf16>
+// CHECK: !lowbit.rows<tokens x 128, int16, bias = [8, 128], sums>
+func.func @precisions_of_rows(%x: tensor<?x128xf32>)
+    -> (!lowbit.rows<tokens x 128, bf16>, !lowbit.rows<tokens x 128, int16, bias = [8, 128], sums>) {
+  %b = lowbit.quantize_rows %x : tensor<?x128xf32> -> !lowbit.rows<tokens x 128, bf16>
+  %i = lowbit.quantize_rows %x : tensor<?x128xf32> -> !lowbit.rows<tokens x 128, int16, bias = [8, 128], sums>
+  return %b, %i : !lowbit.rows<tokens x 128, bf16>, !lowbit.rows<tokens x 128, int16, bias = [8, 128], sums>
+}

@@ -44,7 +44,7 @@ func.func @no_activations(%x: tensor<?x128xf32>) -> tensor<?x64xf32> {
 func.func @int8_of_float(%x: tensor<?x128xf32>, %rows: tensor<?xi32>) -> tensor<?x64xf32> {
   %w = llm.param @w source(<f16>) : !f
   %d = lowbit.dequantize %w : !f -> tensor<64x128xf32>
-  // expected-error@+1 {{has int8 activations and a float weight after the phase quantize}}
+  // expected-error@+1 {{has integer activations and a float weight after the phase quantize}}
   %y = llm.logits %x, %rows, %d {activations = #lowbit.activations<int8>} : tensor<?x128xf32>, tensor<?xi32>, tensor<64x128xf32> -> tensor<?x64xf32>
   return %y : tensor<?x64xf32>
 }

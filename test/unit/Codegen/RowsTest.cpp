@@ -2,6 +2,7 @@
 #include "KernelImage.h"
 
 #include "nibble/Reference/Kernels.h"
+#include "nibble/runtime/HalfFloat.h"
 
 #include <gtest/gtest.h>
 
@@ -48,8 +49,9 @@ std::string kernel(const std::string &name, int64_t columns, const std::string &
   return text;
 }
 
-std::string int8Rows(int64_t columns) {
-  return "!lowbit.rows<tokens x " + std::to_string(columns) + ", int8, bias = [0, 8, 128], sums>";
+std::string integerRows(int64_t columns, int64_t planes = 1) {
+  return "!lowbit.rows<tokens x " + std::to_string(columns) + (planes == 2 ? ", int16" : ", int8") +
+         ", bias = [0, 8, 128], sums>";
 }
 std::string floatRows(int64_t columns) {
   return "!lowbit.rows<tokens x " + std::to_string(columns) + ", f32>";
@@ -58,8 +60,12 @@ std::string floatRows(int64_t columns) {
 /// Without a norm nothing rounds on the way, so the records are the reference's, byte for byte.
 TEST_P(RowsTest, QuantizesToTheReferencesBytes) {
   std::string module;
+  auto name = [](int64_t columns, int64_t planes) {
+    return "k" + std::to_string(columns) + "_" + std::to_string(planes);
+  };
   for (int64_t columns : kColumns)
-    module += kernel("k" + std::to_string(columns), columns, int8Rows(columns), false, false);
+    for (int64_t planes : {1, 2})
+      module += kernel(name(columns, planes), columns, integerRows(columns, planes), false, false);
   KernelImage image(module, GetParam());
   ASSERT_TRUE(image.valid());
   for (int64_t columns : kColumns)
@@ -68,14 +74,41 @@ TEST_P(RowsTest, QuantizesToTheReferencesBytes) {
           reference::Matrix::fromFloats(tokens, columns, randomFloats(tokens * columns, tokens, 3));
       std::fill_n(x.row(0).begin(), std::min<int64_t>(columns, 32), 0.0); // a group of zeros
       AlignedBytes input = strided(x);
-      std::vector<uint8_t> expected = reference::packRecords(reference::quantizeRows(x), {{0, 8, 128}, true});
-      AlignedBytes output(expected.size());
+      for (int64_t planes : {1, 2}) {
+        std::vector<uint8_t> expected =
+            reference::packRecords(reference::quantizeRows(x, planes), {{0, 8, 128}, true, planes});
+        AlignedBytes output(expected.size());
+        OneSequence sequence(tokens);
+        void *operands[] = {input.data(), output.data()};
+        image.run(name(columns, planes), sequence.batch, operands, 1);
+        for (size_t i = 0; i < expected.size(); ++i)
+          ASSERT_EQ(output.as<uint8_t>()[i], expected[i])
+              << columns << " columns, " << tokens << " tokens, " << planes << " planes, byte " << i;
+      }
+    }
+}
+
+TEST_P(RowsTest, RoundsToBFloat16) {
+  std::string module;
+  for (int64_t columns : kColumns)
+    module += kernel("k" + std::to_string(columns), columns,
+                     "!lowbit.rows<tokens x " + std::to_string(columns) + ", bf16>", false, false);
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  for (int64_t columns : kColumns)
+    for (uint32_t tokens : kTokens) {
+      reference::Matrix x =
+          reference::Matrix::fromFloats(tokens, columns, randomFloats(tokens * columns, tokens, 3));
+      int64_t padded = (columns + 63) / 64 * 64;
+      AlignedBytes input = strided(x), output(tokens * padded * 2);
       OneSequence sequence(tokens);
       void *operands[] = {input.data(), output.data()};
       image.run("k" + std::to_string(columns), sequence.batch, operands, 1);
-      for (size_t i = 0; i < expected.size(); ++i)
-        ASSERT_EQ(output.as<uint8_t>()[i], expected[i])
-            << columns << " columns, " << tokens << " tokens, byte " << i;
+      for (int64_t t = 0; t < tokens; ++t)
+        for (int64_t c = 0; c < padded; ++c)
+          ASSERT_EQ(output.as<uint16_t>()[t * padded + c],
+                    c < columns ? floatToBFloat16(static_cast<float>(x.row(t)[c])) : 0)
+              << columns << " columns, " << tokens << " tokens, row " << t << " column " << c;
     }
 }
 
@@ -83,7 +116,7 @@ TEST_P(RowsTest, NormAndResidual) {
   std::string module;
   for (int64_t columns : kColumns) {
     module += kernel("f" + std::to_string(columns), columns, floatRows(columns), true, true);
-    module += kernel("q" + std::to_string(columns), columns, int8Rows(columns), true, false);
+    module += kernel("q" + std::to_string(columns), columns, integerRows(columns), true, false);
   }
   KernelImage image(module, GetParam());
   ASSERT_TRUE(image.valid());

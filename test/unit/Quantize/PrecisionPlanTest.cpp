@@ -81,8 +81,8 @@ TEST(PrecisionPlan, Messages) {
               HasSubstr("\"format\" is number"));
   EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {"w": {"format": "int3"}}})"),
               AllOf(HasSubstr("tensor \"w\""), HasSubstr("\"int3\" is not a format"), HasSubstr("int8")));
-  EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {"w": {"format": "int4", "activations": "int16"}}})"),
-              AllOf(HasSubstr("tensor \"w\""), HasSubstr("\"int16\""), HasSubstr("f32 or int8")));
+  EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {"w": {"format": "int4", "activations": "int6"}}})"),
+              AllOf(HasSubstr("tensor \"w\""), HasSubstr("\"int6\""), HasSubstr("f32, bf16, int8 or int16")));
   EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {"w": {"format": "f16", "activations": "int8"}}})"),
               HasSubstr("need an integer weight"));
   EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {"w": {"format": "int4"}, "w": {"format": "int8"}}})"),
@@ -129,12 +129,16 @@ TEST(PrecisionPlan, Files) {
 }
 
 TEST(Activations, Spellings) {
-  EXPECT_EQ(*parseActivations("f32"), Activations::F32);
-  EXPECT_EQ(*parseActivations("int8"), Activations::Int8);
-  for (const char *other : {"int16", "bf16", "f16", "", "INT8"})
-    EXPECT_THAT(parseActivations(other).error().message, HasSubstr("f32 or int8"));
-  EXPECT_EQ(activationsSpelling(Activations::F32), "f32");
-  EXPECT_EQ(activationsSpelling(Activations::Int8), "int8");
+  const std::pair<const char *, Activations> known[] = {{"f32", Activations::F32},
+                                                        {"bf16", Activations::BF16},
+                                                        {"int8", Activations::Int8},
+                                                        {"int16", Activations::Int16}};
+  for (auto [spelling, activations] : known) {
+    EXPECT_EQ(*parseActivations(spelling), activations);
+    EXPECT_EQ(activationsSpelling(activations), spelling);
+  }
+  for (const char *other : {"int4", "f16", "", "INT8"})
+    EXPECT_THAT(parseActivations(other).error().message, HasSubstr("f32, bf16, int8 or int16"));
 }
 
 } // namespace

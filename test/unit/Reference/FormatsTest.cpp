@@ -132,8 +132,8 @@ static Matrix activations() {
   return x;
 }
 
-TEST(Int8Rows, AsNumpyQuantizesThem) {
-  Int8Rows rows = quantizeRows(activations());
+TEST(QuantizedRows, AsNumpyQuantizesThem) {
+  QuantizedRows rows = quantizeRows(activations());
   EXPECT_EQ(std::vector<int>(rows.codes.begin(), rows.codes.end()), expected::rowCodes);
   EXPECT_EQ(std::vector<double>(rows.scales.begin(), rows.scales.end()), expected::rowScales);
   for (int64_t i = 0; i < 140; ++i)
@@ -141,16 +141,32 @@ TEST(Int8Rows, AsNumpyQuantizesThem) {
               expected::rowCodes[i] * expected::rowScales[i / 70 * 3 + i % 70 / 32]);
 }
 
-TEST(Int8Rows, ASubnormalScaleKeepsCodesInRange) {
+/// By hand: the largest magnitude 16319.5 = 32639 / 2, so d = 1/2; -100.25 / d = -200.5 ties to -200.
+TEST(QuantizedRows, SixteenBitsInTwoPlanes) {
+  QuantizedRows rows = quantizeRows(Matrix(1, 3, {16319.5, -100.25, 64}), 2);
+  EXPECT_EQ(rows.scales, std::vector<float>{0.5f});
+  EXPECT_EQ(rows.codes, (std::vector<int16_t>{32639, -200, 128}));
+  RecordLayout layout{{8}, true, 2};
+  std::vector<uint8_t> bytes = packRecords(rows, layout);
+  ASSERT_EQ(bytes.size(), 2u * (64 + 4 + 4 + 4));
+  // 32639 = 127 * 256 + 127, -200 = -256 + 56, 128 = 256 - 128.
+  EXPECT_EQ((std::vector<uint8_t>(bytes.begin(), bytes.begin() + 4)), (std::vector<uint8_t>{127, 255, 1, 0}));
+  EXPECT_EQ((std::vector<uint8_t>(bytes.begin() + 32, bytes.begin() + 36)),
+            (std::vector<uint8_t>{127, 56, 128, 0}));
+  EXPECT_EQ(unpackRecords(bytes, 1, 3, layout).codes, rows.codes);
+  EXPECT_EQ(dequantize(rows).data, (std::vector<double>{16319.5, -100, 64}));
+}
+
+TEST(QuantizedRows, ASubnormalScaleKeepsCodesInRange) {
   // 190 units over 127 round to a scale of one unit: the quotient is 190.
   Matrix x(1, 1, {190 * 0x1p-149});
-  Int8Rows rows = quantizeRows(x);
+  QuantizedRows rows = quantizeRows(x);
   EXPECT_EQ(rows.scales[0], 0x1p-149f);
   EXPECT_EQ(rows.codes[0], 127);
 }
 
-TEST(Int8Rows, LinearMultipliesWhatTheCodesMean) {
-  Int8Rows rows{1, 2, {3, -2}, {0.5f}};
+TEST(QuantizedRows, LinearMultipliesWhatTheCodesMean) {
+  QuantizedRows rows{1, 2, {3, -2}, {0.5f}, 1};
   RowBlock weight{
       {Element::Int8, 0, Zero::Minimum}, 1, 2, {}, {4, 10}, {0x3800}, {0x3c00}}; // 0.5 c + 1: 3, 6
   EXPECT_EQ(linear(rows, weight).data, std::vector<double>{1.5 * 3 - 6});
@@ -165,10 +181,10 @@ template <typename T> static T at(const std::vector<uint8_t> &bytes, size_t offs
 
 TEST(Records, TilesOfEightThenTheRest) {
   // 10 rows of 33 columns: groups 0 and 1, the second padded; tiles of 8 and 2 rows.
-  Int8Rows rows{10, 33, {}, {}};
+  QuantizedRows rows{10, 33, {}, {}, 1};
   for (int row = 0; row < 10; ++row) {
     for (int k = 0; k < 33; ++k)
-      rows.codes.push_back(static_cast<int8_t>(row * 12 - k));
+      rows.codes.push_back(static_cast<int16_t>(row * 12 - k));
     rows.scales.insert(rows.scales.end(), {row + 0.5f, row + 0.25f});
   }
   RecordLayout layout{{0, 8}, true};
@@ -190,7 +206,7 @@ TEST(Records, TilesOfEightThenTheRest) {
   EXPECT_EQ(at<int32_t>(bytes, begin + 2 * 36 + 4), -8 * 76);
   EXPECT_EQ(at<float>(bytes, begin + 2 * 40 + 4), 9.25f);
 
-  Int8Rows back = unpackRecords(bytes, 10, 33, layout);
+  QuantizedRows back = unpackRecords(bytes, 10, 33, layout);
   EXPECT_EQ(back.codes, rows.codes);
   EXPECT_EQ(back.scales, rows.scales);
 }

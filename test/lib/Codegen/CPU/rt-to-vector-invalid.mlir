@@ -12,18 +12,6 @@ rt.kernel @layout(%x: !lowbit.rows<tokens x 64, f32>, %w: !weight) -> tensor<?x1
 
 // -----
 
-!weight = !lowbit.packed<16x64, <int8, group = 32, scale = f16, zero = int>, panel>
-// expected-error@+1 {{no CPU kernel reads '!lowbit.packed<16x64, <int8, group = 32, scale = f16, zero = int>, panel>'; it must be packed in panels, without zero points}}
-rt.kernel @zero(%x: !lowbit.rows<tokens x 64, f32>, %w: !weight) -> tensor<?x16xf32> attributes {family = #rt.family<linear>} {
-  %y = lowbit.linear %x, (%w) : !lowbit.rows<tokens x 64, f32>, (!weight) -> tensor<?x16xf32> {
-  ^bb0(%a: f32):
-    lowbit.yield %a : f32
-  }
-  rt.yield %y : tensor<?x16xf32>
-}
-
-// -----
-
 // expected-error@+1 {{a kernel of family linear holds one lowbit.linear}}
 rt.kernel @linear(%x: tensor<?x16xf32>) -> tensor<?x16xf32> attributes {family = #rt.family<linear>} {
   rt.yield %x : tensor<?x16xf32>

@@ -3,11 +3,11 @@
 // RUN: not nibble-opt %s --lowbit-assign-formats='head=int4 embedding=int8' 2>&1 | FileCheck %s --check-prefix=TIED
 // TIED: error: --head=int4 and --embedding=int8 differ, but table is one table for both
 // RUN: not nibble-opt %s --lowbit-assign-formats='precision=f16 activations=int8' 2>&1 | FileCheck %s --check-prefix=FLOAT
-// FLOAT: error: {{table|w}}: int8 activations need an integer weight, its format is f16
+// FLOAT: error: --activations=int8 needs linears with integer weights, and there is none
 // RUN: not nibble-opt %s --lowbit-assign-formats='precision=int8-zero' 2>&1 | FileCheck %s --check-prefix=ZERO
 // ZERO: error: w: the format int8-g32-zero has integer zero points
-// RUN: not nibble-opt %s --lowbit-assign-formats='activations=int16' 2>&1 | FileCheck %s --check-prefix=ACTIVATIONS
-// ACTIVATIONS: error: --activations: "int16" is not a precision of activations
+// RUN: not nibble-opt %s --lowbit-assign-formats='activations=int6' 2>&1 | FileCheck %s --check-prefix=ACTIVATIONS
+// ACTIVATIONS: error: --activations: "int6" is not a precision of activations
 // RUN: not nibble-opt %s --lowbit-assign-formats='plan=%t.missing' 2>&1 | FileCheck %s --check-prefix=MISSING
 // MISSING: error: {{.*}}: cannot be opened
 // RUN: echo '{"version": 1, "tensors": {"tabel": {"format": "f16"}}}' > %t.json
