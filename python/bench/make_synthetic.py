@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import struct
+import sys
 
 import numpy as np
 
@@ -20,6 +21,12 @@ SHAPES = {
     "llama-3.2-1b": LLAMA | {
         "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32,
         "num_key_value_heads": 8, "head_dim": 64, "vocab_size": 128256, "rope_theta": 500000.0,
+        "rope_scaling": {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                         "original_max_position_embeddings": 8192},
+        "max_position_embeddings": 131072},
+    "llama-3.2-3b": LLAMA | {
+        "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 28, "num_attention_heads": 24,
+        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 128256, "rope_theta": 500000.0,
         "rope_scaling": {"rope_type": "llama3", "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                          "original_max_position_embeddings": 8192},
         "max_position_embeddings": 131072},
@@ -69,14 +76,15 @@ def write_safetensors(path, shapes, seed):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for number, (name, shape) in enumerate(shapes.items()):
-            print(f"\r{number + 1} of {len(shapes)} tensors", end="", flush=True)
+            if sys.stdout.isatty():
+                print(f"\r{number + 1} of {len(shapes)} tensors", end="", flush=True)
             left = int(np.prod(shape))
             while left:
                 count = min(left, PIECE)
                 values = np.ones(count, np.float32) if "norm" in name else random.standard_normal(count, np.float32) * 0.02
                 (np.asarray(values, np.float32).view(np.uint32) >> 16).astype("<u2").tofile(file)
                 left -= count
-    print()
+    print(f"{path}: {len(shapes)} tensors")
 
 
 def main():

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sstream>
 #include <sys/wait.h>
 
 using namespace nibble;
@@ -284,6 +285,28 @@ TEST_F(CommandsTest, EvalAgainstPlainLoops) {
   EXPECT_EQ(result["positions"], 13);
 }
 
+TEST_F(CommandsTest, BenchOnRequest) {
+  const std::string flags = "bench --requests --prompt 8 --batch 2 --depth 16 --decode 4";
+  Outcome done = verb(flags, R"({"prompt": 8, "batch": 1, "depth": 0, "decode": 0}
+{"prompt": 0, "batch": 2, "depth": 16, "decode": 4}
+{"probe": true}
+)");
+  ASSERT_EQ(done.code, 0) << done.err;
+  std::istringstream lines(done.out);
+  std::vector<json> replies;
+  for (std::string line; std::getline(lines, line);)
+    replies.push_back(json::parse(line));
+  ASSERT_EQ(replies.size(), 4u); // the first describes the run
+  EXPECT_TRUE(replies[0].contains("weights"));
+  EXPECT_GT(replies[1]["prompt_seconds"], 0);
+  EXPECT_GT(replies[2]["decode_seconds"], 0);
+  // More than there is room for, and nonsense.
+  Outcome deep = verb(flags, R"({"prompt": 8, "batch": 1, "depth": 17, "decode": 0})");
+  EXPECT_EQ(deep.code, 1);
+  EXPECT_THAT(deep.err, HasSubstr("the request.depth: is 17; expected at most 16"));
+  EXPECT_EQ(verb(flags, "[").code, 1);
+}
+
 TEST_F(CommandsTest, InfoVerifyBench) {
   Outcome info = verb("info");
   EXPECT_THAT(info.out, HasSubstr("toy"));
@@ -308,6 +331,8 @@ TEST_F(CommandsTest, InfoVerifyBench) {
   EXPECT_EQ(results["results"].size(), 8u);
   EXPECT_GT(results["read_bandwidth"], 1e8);
   EXPECT_EQ(verb("bench --prompt 190 --decode 32").code, 1);
+  Outcome table = verb("bench --prompt 8 --batch 2 --decode 2 --csv");
+  EXPECT_THAT(table.out, HasSubstr("\n8,2,0,2,"));
   Outcome profile = verb("logits --profile --tokens " + tokenFile({toy::tokens(9, 1)}) + " -o " +
                          toy::temporaryPath("p.npy"));
   EXPECT_THAT(profile.err, HasSubstr("layer * attend"));
