@@ -147,7 +147,8 @@ public:
   }
 
 private:
-  /// Feeds `count` tokens to each sequence, within the token budget, the last of each with logits.
+  /// Feeds `count` tokens to each sequence, within the token budget, the last of each with logits. Ctrl-C
+  /// ends it between two steps.
   Result<void> feed(std::span<const SequenceId> taken, uint32_t count) {
     std::vector<int32_t> tokens(count);
     for (uint32_t i = 0; i < count; ++i)
@@ -156,6 +157,8 @@ private:
     std::vector<StepInput> inputs;
     size_t first = 0;
     while (first < taken.size()) {
+      if (Interruptible::isRequested())
+        return failure("interrupted");
       inputs.clear();
       uint32_t budget = tokenBudget;
       for (size_t s = first; s < taken.size() && budget > 0; ++s) {
@@ -279,7 +282,7 @@ static Result<int> serveRequests(Subject &subject, BandwidthProbe &probe, const 
   std::puts(ready.dump().c_str());
   std::fflush(stdout);
   std::string line;
-  while (!Interruptible::isRequested() && std::getline(std::cin, line)) {
+  while (std::getline(std::cin, line)) {
     NIBBLE_TRY(auto reply, answer(line, subject, probe, most));
     std::puts(reply.dump().c_str());
     NIBBLE_CHECK(flushOutput());
@@ -308,15 +311,13 @@ static Result<int> runBench(const std::string &path, const BenchFlags &flags) {
   const MemoryPlan &plan = engine.plan();
   NIBBLE_TRY(auto probe, BandwidthProbe::create(plan.threads));
   Subject subject(engine, options.tokenBudget);
-  Interruptible interruptible;
-  if (flags.requests)
+  if (flags.requests) // Ctrl-C ends it as it is: nothing would be left to print
     return serveRequests(subject, probe, plan, most);
+  Interruptible interruptible;
   std::vector<Measurement> measurements;
   for (uint32_t depth : flags.depths)
     for (uint32_t batch : flags.batches)
       for (uint32_t prompt : flags.prompts) {
-        if (Interruptible::isRequested())
-          return kExitInterrupted;
         std::fprintf(stderr, "prompt %u, batch %u, depth %u\n", prompt, batch, depth);
         Row row = {prompt, batch, depth, flags.decode};
         NIBBLE_TRY(Measurement measurement, measure(subject, probe, flags, row, plan.weights));

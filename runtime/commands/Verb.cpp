@@ -106,6 +106,9 @@ void nibble::printProfile(const Engine &engine) {
                  static_cast<unsigned long long>(time.runs), time.seconds * 1e3,
                  time.runs ? time.seconds * 1e6 / static_cast<double>(time.runs) : 0.0,
                  total > 0 ? time.seconds / total * 100 : 0.0);
+  std::fprintf(stderr, "weights %s\n",
+               engine.weightsPlace() == WeightsPlace::Mapped ? "mapped from the file"
+                                                             : "copied to huge pages");
 }
 
 //===- Interrupts ---------------------------------------------------------------------------------------===//

@@ -43,6 +43,9 @@ public:
   /// The table's per-worker arrays have `pool.size()` rows.
   StepWalker(WorkerPool &pool, StepTable table);
 
+  /// Between two steps: the same program, with operands at other addresses.
+  void replaceTable(StepTable newTable) { table = std::move(newTable); }
+
   /// Runs the whole step; the arrays of `batch` must stay until it returns.
   void run(const NibbleBatch &batch);
 

@@ -3,7 +3,7 @@
 #include "nibble/runtime/Engine.h"
 #include "runtime/cache/KVCache.h"
 #include "runtime/cpu/Program.h"
-#include "runtime/memory/Weights.h"
+#include "runtime/memory/BackgroundCopy.h"
 #include <algorithm>
 
 using namespace nibble;
@@ -37,10 +37,12 @@ struct Engine::State {
   EngineOptions options;
   MemoryPlan plan;
   Weights weights;
+  std::unique_ptr<BackgroundCopy> copying; // goes before the mapping that it looks at
   CodeImage image;
   KVCache cache;
   AnonymousMemory arena, workerMemory;
   WorkerPool pool;
+  ProgramMemory memory = {}; // addresses of the above
   std::unique_ptr<StepWalker> walker;
   float *logits = nullptr; // [R, vocabulary], rows 64-byte aligned
   BatchArrays arrays;
@@ -62,6 +64,11 @@ struct Engine::State {
     return sequence.alive && sequence.generation == id.generation ? &sequence : nullptr;
   }
 
+  StepTable resolve() const {
+    return resolveProgram(*plan.variant, image, plan.cacheType, memory, plan.threads, options.tokenBudget,
+                          options.rowBudget);
+  }
+  void changeOver();
   Result<void> check(std::span<const StepInput> inputs);
   NibbleBatch buildBatch(std::span<const StepInput> inputs);
 };
@@ -93,14 +100,11 @@ Result<Engine> Engine::create(const Artifact &artifact, const EngineOptions &opt
   state->image = std::move(image);
   state->arena = std::move(arena);
   state->workerMemory = std::move(workers);
-  ProgramMemory memory = {state->arena.data(),         state->workerMemory.data(),
-                          plan.workers / plan.threads, state->weights.bytes().data(),
-                          state->cache.keys(),         state->cache.values(),
-                          state->cache.layerBytes()};
-  state->logits = resolveLogits(variant.program, memory, options.tokenBudget, options.rowBudget);
-  state->walker = std::make_unique<StepWalker>(
-      state->pool, resolveProgram(variant, state->image, plan.cacheType, memory, plan.threads,
-                                  options.tokenBudget, options.rowBudget));
+  state->memory = {state->arena.data(),           state->workerMemory.data(), plan.workers / plan.threads,
+                   state->weights.bytes().data(), state->cache.keys(),        state->cache.values(),
+                   state->cache.layerBytes()};
+  state->logits = resolveLogits(variant.program, state->memory, options.tokenBudget, options.rowBudget);
+  state->walker = std::make_unique<StepWalker>(state->pool, state->resolve());
   if (options.profile)
     state->walker->startProfile();
   if (options.perfMap)
@@ -142,6 +146,23 @@ uint32_t Engine::length(SequenceId id) const {
 void Engine::truncate(SequenceId id, uint32_t length) {
   if (Sequence *sequence = state->find(id))
     truncatePages(sequence->list, length, state->cache.allocator());
+}
+
+/// WeightsMode::Auto: the first step has touched the mapping, so that its pages can be counted; later the
+/// copy takes its place.
+void Engine::State::changeOver() {
+  if (options.weights != WeightsMode::Auto || !weights.isMapped() || plan.weights < options.leastCopy)
+    return;
+  if (!copying) {
+    copying =
+        std::make_unique<BackgroundCopy>(artifact->path(), artifact->manifest().segment("weights")->offset,
+                                         plan.weights, weights.bytes().data());
+  } else if (auto copy = copying->take()) {
+    copying.reset();
+    memory.weights = copy->bytes().data();
+    walker->replaceTable(resolve());
+    weights = std::move(*copy);
+  }
 }
 
 Result<void> Engine::State::check(std::span<const StepInput> inputs) {
@@ -230,8 +251,13 @@ Result<StepLogits> Engine::step(std::span<const StepInput> inputs) {
   NIBBLE_CHECK(state->check(inputs));
   NibbleBatch batch = state->buildBatch(inputs);
   state->walker->run(batch);
+  state->changeOver();
   uint32_t vocabulary = model().vocabulary;
   return StepLogits{state->logits, batch.logitsRows, vocabulary, (vocabulary + 15) / 16 * 16};
+}
+
+WeightsPlace Engine::weightsPlace() const {
+  return state->weights.isMapped() ? WeightsPlace::Mapped : WeightsPlace::Copied;
 }
 
 std::vector<DispatchTime> Engine::profile() const {

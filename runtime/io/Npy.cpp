@@ -17,6 +17,10 @@ static tl::unexpected<Error> systemFailure(const std::string &path, const char *
   return failure(path + ": cannot " + what + ": " + std::strerror(code));
 }
 
+static std::string partialName(const std::string &path) {
+  return path + ".partial-" + std::to_string(::getpid());
+}
+
 static Result<void> writeAll(int descriptor, const std::string &path, const void *data, size_t size,
                              uint64_t offset) {
   auto *bytes = static_cast<const char *>(data);
@@ -48,8 +52,14 @@ Result<NpyWriter> NpyWriter::create(const std::string &path, uint64_t rows, uint
   header += {1, 0, static_cast<char>(text.size() & 255), static_cast<char>(text.size() >> 8)};
   header += text;
 
-  std::string partial = path + ".partial-" + std::to_string(::getpid());
-  int descriptor = ::open(partial.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  // A file without a name vanishes with the process, however that ends; not every file system has them.
+  size_t slash = path.rfind('/');
+  std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1), partial;
+  int descriptor = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+  if (descriptor < 0) {
+    partial = partialName(path);
+    descriptor = ::open(partial.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0644);
+  }
   if (descriptor < 0)
     return systemFailure(path, errno == ENOENT ? "create it (does its folder exist?)" : "create it", errno);
   NpyWriter writer(path, std::move(partial), descriptor, header.size(), columns);
@@ -80,6 +90,12 @@ Result<void> NpyWriter::write(uint64_t first, std::span<const float> values) {
 }
 
 Result<void> NpyWriter::finish() {
+  if (partial.empty()) {
+    std::string name = partialName(path), source = "/proc/self/fd/" + std::to_string(descriptor);
+    if (::linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      return systemFailure(path, "name it", errno);
+    partial = std::move(name);
+  }
   if (::close(std::exchange(descriptor, -1)) != 0)
     return systemFailure(path, "write it", errno);
   if (::rename(partial.c_str(), path.c_str()) != 0)

@@ -1,9 +1,11 @@
 //===- AnonymousMemory.cpp - Large zeroed memory on huge pages --------------------------------===//
 
 #include "runtime/memory/AnonymousMemory.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -52,17 +54,35 @@ AnonymousMemory::~AnonymousMemory() {
     ::munmap(base, bytes);
 }
 
-uint64_t nibble::availableMemory() {
-  FILE *file = std::fopen("/proc/meminfo", "re");
+/// The number behind the first line of a file that is "NAME NUMBER" (NUMBER alone where there is no name);
+/// none if there is no such line.
+static std::optional<uint64_t> numberIn(const char *path, const char *name) {
+  FILE *file = std::fopen(path, "re");
   if (!file)
-    return 0;
+    return std::nullopt;
+  std::optional<uint64_t> result;
   char line[256];
-  unsigned long long kilobytes = 0;
-  while (std::fgets(line, sizeof(line), file))
-    if (std::sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1)
-      break;
+  size_t skipped = std::strlen(name);
+  while (!result && std::fgets(line, sizeof(line), file)) {
+    unsigned long long number;
+    if (std::strncmp(line, name, skipped) == 0 && std::sscanf(line + skipped, "%llu", &number) == 1)
+      result = number;
+  }
   std::fclose(file);
-  return kilobytes * 1024;
+  return result;
+}
+
+uint64_t nibble::availableMemory() {
+  uint64_t system = numberIn("/proc/meminfo", "MemAvailable:").value_or(0) * 1024;
+  // A container's limit. What it uses includes pages of files, which the system takes back when it must.
+  auto limit = numberIn("/sys/fs/cgroup/memory.max", ""); // none for "max" as well
+  auto used = numberIn("/sys/fs/cgroup/memory.current", "");
+  if (!limit || !used)
+    return system;
+  uint64_t files = numberIn("/sys/fs/cgroup/memory.stat", "active_file ").value_or(0) +
+                   numberIn("/sys/fs/cgroup/memory.stat", "inactive_file ").value_or(0);
+  uint64_t taken = *used - std::min(*used, files);
+  return std::min(system, *limit - std::min(*limit, taken));
 }
 
 uint64_t nibble::peakResidentMemory() {

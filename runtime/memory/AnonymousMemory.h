@@ -33,7 +33,8 @@ private:
   uint64_t bytes = 0;
 };
 
-/// Bytes that the system could still give out (MemAvailable); 0 if it does not say.
+/// Bytes that the system could still give out (MemAvailable, and within a container's limit); 0 if it does
+/// not say.
 uint64_t availableMemory();
 /// The largest resident size of this process so far, in bytes.
 uint64_t peakResidentMemory();

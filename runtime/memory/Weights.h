@@ -8,6 +8,7 @@
 
 #include "runtime/memory/AnonymousMemory.h"
 #include <span>
+#include <utility>
 
 namespace nibble {
 
@@ -19,6 +20,9 @@ public:
   /// Copies them into huge pages; `threads` read together.
   static Result<Weights> copyToHugePages(const std::string &path, uint64_t offset, uint64_t size,
                                          uint32_t threads);
+  /// Memory that already holds them.
+  explicit Weights(AnonymousMemory memory, uint64_t size)
+      : base(memory.data()), size(size), memory(std::move(memory)) {}
   Weights(Weights &&other) noexcept;
   Weights &operator=(Weights &&other) noexcept;
   ~Weights();

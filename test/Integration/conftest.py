@@ -6,6 +6,7 @@ NIBBLE_BUILD names the build folder (build/release of this checkout otherwise), 
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 import numpy as np
@@ -30,6 +31,12 @@ def run(*command, check=True, **options):
     if check and done.returncode != 0:
         pytest.fail(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def interrupt(process, seconds=20):
+    """Ctrl-C. True if the process ends by it soon: with code 130, or by the signal itself, which a shell calls 130."""
+    process.send_signal(signal.SIGINT)
+    return process.wait(timeout=seconds) in (130, -signal.SIGINT)
 
 
 def third_party(*parts):

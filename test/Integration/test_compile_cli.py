@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import TEST_DATA, run, tool
+from conftest import TEST_DATA, interrupt, run, tool
 
 CHECKPOINT = TEST_DATA / "tiny" / "llama"
 
@@ -83,6 +83,34 @@ def test_full_disk(tmp_path, size, what):
                           preexec_fn=limit, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert done.returncode == 1, done.stderr
     assert what in done.stderr and "File too large" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupt_leaves_nothing(tmp_path):
+    """Ctrl-C while the artifact is being written."""
+    try:
+        os.close(os.open(tmp_path, os.O_TMPFILE | os.O_WRONLY))
+    except OSError:
+        pytest.skip("this file system has no files without a name")
+    process = subprocess.Popen([tool("nibble-compile"), TEST_DATA / "demo", "-o", tmp_path / "model", "--precision=int4"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def is_writing():
+        for descriptor in os.listdir(f"/proc/{process.pid}/fd"):
+            try:
+                if os.readlink(f"/proc/{process.pid}/fd/{descriptor}").startswith(str(tmp_path)):
+                    return True
+            except FileNotFoundError:
+                pass
+        return False
+
+    try:
+        while not is_writing():
+            assert process.poll() is None, "it has ended without a look at its output"
+        assert interrupt(process)
+    finally:
+        process.kill()
+        process.communicate()
     assert not list(tmp_path.iterdir())
 
 

@@ -94,15 +94,11 @@ def unpermuted(array, heads):
     return array.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-@pytest.mark.parametrize("compile_it", [False, True], ids=["checkpoint", "artifact"])
-@pytest.mark.parametrize("name", ["llama-Q4_0", "llama-Q4_1", "llama-Q8_0", "qwen3-Q4_1", "llama-F16"])
-def test_gguf_tensors(name, compile_it, compiled, tmp_path):
+def compare_with_gguf(path, source, folder):
+    """Values, codes, scales and minima of `source` against the blocks of the GGUF file, parsed here; the number of weights."""
     gguf = pytest.importorskip("gguf", reason="the reference is PyPI's gguf")
-    reader = gguf.GGUFReader(GGUF / f"{name}.gguf")
-    source = GGUF / f"{name}.gguf"
-    if compile_it:
-        source = compiled(source, "--precision=keep", "--target=x86-64-v3").path
-    architecture = "llama" if name.startswith("llama") else "qwen3"
+    reader = gguf.GGUFReader(path)
+    architecture = reader.fields["general.architecture"].contents()
     heads = {part: reader.fields[f"{architecture}.attention.{key}"].contents() for part, key in (("attn_q", "head_count"), ("attn_k", "head_count_kv"))}
     compared = 0
     for tensor in reader.tensors:
@@ -112,17 +108,26 @@ def test_gguf_tensors(name, compile_it, compiled, tmp_path):
         permuted = next((count for part, count in heads.items() if architecture == "llama" and f".{part}." in tensor.name), 0)
         straight = (lambda array: unpermuted(array, permuted)) if permuted else (lambda array: array)
         values = straight(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
-        assert np.array_equal(dump(tmp_path, source, weight, "values"), values), weight
+        assert np.array_equal(dump(folder, source, weight, "values"), values), weight
         if tensor.tensor_type.name in ("Q4_0", "Q4_1", "Q8_0"):
             codes, scales, minima = blocks_of(tensor)
-            ours = dump(tmp_path, source, weight, "codes")
+            ours = dump(folder, source, weight, "codes")
             assert ours.dtype == codes.dtype and np.array_equal(ours, straight(codes)), weight
-            ours = dump(tmp_path, source, weight, "scales")
+            ours = dump(folder, source, weight, "scales")
             assert ours.dtype == np.float16 and np.array_equal(ours, straight(scales)), weight
             if minima is not None:
-                assert np.array_equal(dump(tmp_path, source, weight, "zeros"), straight(minima)), weight
+                assert np.array_equal(dump(folder, source, weight, "zeros"), straight(minima)), weight
         compared += 1
-    assert compared >= 15
+    return compared
+
+
+@pytest.mark.parametrize("compile_it", [False, True], ids=["checkpoint", "artifact"])
+@pytest.mark.parametrize("name", ["llama-Q4_0", "llama-Q4_1", "llama-Q8_0", "qwen3-Q4_1", "llama-F16"])
+def test_gguf_tensors(name, compile_it, compiled, tmp_path):
+    path = source = GGUF / f"{name}.gguf"
+    if compile_it:
+        source = compiled(path, "--precision=keep", "--target=x86-64-v3").path
+    assert compare_with_gguf(path, source, tmp_path) >= 15
 
 
 @pytest.mark.parametrize("name", ["llama", "mistral-window"])

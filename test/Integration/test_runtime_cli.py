@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import pathlib
 import pty
 import select
 import signal
@@ -13,7 +14,7 @@ import time
 
 import pytest
 
-from conftest import TEST_DATA, run, tool
+from conftest import TEST_DATA, interrupt, run, tool
 
 TINY = TEST_DATA / "tiny" / "llama"
 VERBS = ["generate", "chat", "logits", "tokenize", "detokenize", "template", "eval", "bench", "info", "verify"]
@@ -137,6 +138,52 @@ def test_interrupt_stops_the_program(demo):
     assert process.wait(timeout=20) == 130
     text += pipe.drain()
     assert 0 < len(text) < 500  # of some 4,000 characters
+
+
+@pytest.mark.parametrize("words", [
+    ("logits", "--tokens", "tokens.json", "-o", "out", "--decode-from", "0"),
+    ("eval", "--tokens", "tokens.json", "--save-logits", "out"),
+])
+def test_interrupt_leaves_no_half_of_a_file(demo, tmp_path, words):
+    (tmp_path / "tokens.json").write_text(json.dumps([[5] * 900] * 500))  # half a minute of work, gigabytes of logits
+    process = subprocess.Popen([str(demo.path), *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        stop = time.time() + 60
+        while int(pathlib.Path(f"/proc/{process.pid}/io").read_text().split("wchar:")[1].split()[0]) < 100000:
+            assert time.time() < stop and process.poll() is None, "it writes no logits"
+            time.sleep(0.01)
+        assert interrupt(process)
+    finally:
+        process.kill()
+        stdout, stderr = process.communicate()
+    assert process.returncode == 130 and stdout == b"" and b"interrupted" in stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["tokens.json"]
+
+
+def test_interrupt_stops_a_measurement(demo):
+    """Between two steps, not between two lines of the table."""
+    process = subprocess.Popen([str(demo.path), "bench", "--prompt", "64", "--decode", "900", "--repeat", "1000"],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert process.stderr.readline().startswith(b"prompt 64")
+        assert interrupt(process)
+    finally:
+        process.kill()
+        stdout, _ = process.communicate()
+    assert process.returncode == 130 and stdout == b""
+
+
+@pytest.mark.parametrize("verb", ["tokenize", "detokenize"])
+def test_interrupt_ends_the_wait_for_input(demo, verb):
+    process = subprocess.Popen([str(demo.path), verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        process.stdin.write(b"Once upon a time\n" * 10000)
+        process.stdin.flush()  # more than a pipe holds: it is reading
+        assert interrupt(process)
+    finally:
+        process.kill()
+        process.stdin.close()
+        assert process.stdout.read() == b""
 
 
 class ChatTerminal:

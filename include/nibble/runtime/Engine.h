@@ -16,6 +16,9 @@ namespace nibble {
 /// How the weights come to memory: mapped from the file, copied into anonymous huge pages, or as suits.
 enum class WeightsMode : uint8_t { Auto, Map, Huge };
 
+/// Where the weights are that a step reads.
+enum class WeightsPlace : uint8_t { Mapped, Copied };
+
 struct EngineOptions {
   uint32_t threads = 0;               // 0: a thread for each usable core
   std::string cpu;                    // the target of a compiled variant; empty: the best that fits
@@ -26,6 +29,10 @@ struct EngineOptions {
   uint32_t sequences = 64;            // most sequences alive at a time
   uint32_t pages = 0;                 // of the cache; 0: enough for all sequences at full context
   WeightsMode weights = WeightsMode::Auto;
+  /// WeightsMode::Auto copies no fewer bytes than these. Below, translating addresses costs little (an L2 TLB
+  /// reaches 8 to 12 MiB by small pages, its misses find tables of 128 KiB in the cache), and most programs
+  /// end before a copy pays.
+  uint64_t leastCopy = 64u << 20;
   bool profile = false; // measure every dispatch
   bool perfMap = false; // name kernels for perf
 };
@@ -106,6 +113,9 @@ public:
   /// the context or the pages do not suffice, a token id is out of range) nothing has changed. Every sequence
   /// appears at most once. Not thread-safe.
   Result<StepLogits> step(std::span<const StepInput> inputs);
+
+  /// WeightsMode::Auto may change it between two steps, never the logits.
+  WeightsPlace weightsPlace() const;
 
   /// Per dispatch, in order of the schedule; empty unless profiling.
   std::vector<DispatchTime> profile() const;

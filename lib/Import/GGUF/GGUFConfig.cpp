@@ -151,6 +151,38 @@ static Result<std::string> readName(const GGUFFile &file, const Architecture &ar
   return isPlain ? name : std::string(architecture.name);
 }
 
+/// general.sampling: what the model's makers would sample with. There is no key for "do sample": who names a
+/// way of sampling means it, and a temperature of 0 means greedy. What the runtime has no counterpart of (the
+/// order of samplers, mirostat, XTC, the reach of the penalty) is left out.
+static Result<GenerationSettings> readSampling(const GGUFFile &file) {
+  GenerationSettings generation;
+  auto read = [&](const char *name, double most, std::optional<double> &value) -> Result<void> {
+    std::string key = std::string("general.sampling.") + name;
+    if (!file.has(key))
+      return {};
+    NIBBLE_TRY(double number, file.real(key));
+    if (!(number >= 0 && number <= most)) // nor NaN
+      return failure(file.path() + ": " + key + " is " + std::to_string(number) + "; expected 0 to " +
+                     std::to_string(most));
+    value = number;
+    generation.sample = true;
+    return {};
+  };
+  std::optional<double> topK;
+  NIBBLE_CHECK(read("temp", 1e6, generation.temperature));
+  NIBBLE_CHECK(read("top_k", INT32_MAX, topK));
+  NIBBLE_CHECK(read("top_p", 1, generation.topP));
+  NIBBLE_CHECK(read("min_p", 1, generation.minP));
+  NIBBLE_CHECK(read("penalty_repeat", 1e6, generation.repetitionPenalty));
+  if (topK)
+    generation.topK = static_cast<int64_t>(*topK);
+  if (generation.repetitionPenalty == 0)
+    return failure(file.path() + ": general.sampling.penalty_repeat is 0; 1 is no penalty");
+  if (generation.temperature == 0)
+    generation.sample = false;
+  return generation;
+}
+
 Result<ModelConfig> nibble::readGGUFConfig(const GGUFFile &file, const GGUFTensorLookup &find) {
   ModelConfig config;
   NIBBLE_TRY(config.architecture, readArchitecture(file));
@@ -188,6 +220,7 @@ Result<ModelConfig> nibble::readGGUFConfig(const GGUFFile &file, const GGUFTenso
   NIBBLE_TRY(config.rotary, readRotary(keys, find, config));
   NIBBLE_CHECK(validate(config, file.path()));
   NIBBLE_TRY(config.windows, readWindows(keys, config.layers));
+  NIBBLE_TRY(config.generation, readSampling(file));
 
   config.tiedHead = !find("output.weight");
   config.queryKeyValueBias = find("blk.0.attn_q.bias");

@@ -10,6 +10,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -206,13 +207,74 @@ protected:
     bytes.replace(at, from.size(), to);
   }
 
+  /// Puts metadata keys with float values in front of the others.
+  void add(std::initializer_list<std::pair<std::string, float>> keys) {
+    auto number = [](auto value) { return std::string(reinterpret_cast<char *>(&value), sizeof(value)); };
+    std::string added;
+    for (const auto &[key, value] : keys)
+      added += number(uint64_t(key.size())) + key + number(uint32_t(GGUFValueType::Float32)) + number(value);
+    // A string fills up: tensors begin at multiples of 32.
+    size_t filling = 31 - (added.size() + 21 - 1) % 32;
+    added += number(uint64_t(1)) + "x" + number(uint32_t(GGUFValueType::String)) + number(uint64_t(filling)) +
+             std::string(filling, ' ');
+    uint64_t count;
+    std::memcpy(&count, bytes.data() + 16, sizeof(count));
+    bytes.replace(16, 8, number(count + keys.size() + 1));
+    bytes.insert(24, added);
+  }
+  std::optional<GenerationSettings>
+  generationWith(std::initializer_list<std::pair<std::string, float>> keys) {
+    take("llama-Q8_0.gguf");
+    add(keys);
+    std::ofstream(path, std::ios::binary) << bytes;
+    auto checkpoint = openCheckpoint(path.string());
+    EXPECT_TRUE(checkpoint) << (checkpoint ? "" : checkpoint.error().message);
+    return checkpoint ? std::optional(checkpoint->config.generation) : std::nullopt;
+  }
+
   fs::path path;
   std::string bytes;
 };
 
+using GGUFSampling = GGUFCopy;
 using GGUFDamage = GGUFCopy;
 
 } // namespace
+
+TEST_F(GGUFSampling, KeysAreTheGenerationDefaults) {
+  auto none = generationWith({});
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(none->sample || none->temperature || none->topK || none->topP || none->minP ||
+               none->repetitionPenalty);
+  auto all = generationWith({{"general.sampling.temp", 0.5f},
+                             {"general.sampling.top_k", 20},
+                             {"general.sampling.top_p", 0.75f},
+                             {"general.sampling.min_p", 0.125f},
+                             {"general.sampling.penalty_repeat", 1.25f},
+                             {"general.sampling.mirostat", 1}});
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->temperature, 0.5);
+  EXPECT_EQ(all->topK, 20);
+  EXPECT_EQ(all->topP, 0.75);
+  EXPECT_EQ(all->minP, 0.125);
+  EXPECT_EQ(all->repetitionPenalty, 1.25);
+  EXPECT_EQ(all->sample, true);
+  auto cold = generationWith({{"general.sampling.temp", 0}, {"general.sampling.top_p", 0.5f}});
+  ASSERT_TRUE(cold);
+  EXPECT_EQ(cold->sample, false);
+}
+
+TEST_F(GGUFSampling, ValuesOutOfRangeAreRefused) {
+  for (auto [key, value] : {std::pair("general.sampling.temp", -1.0f),
+                            {"general.sampling.temp", NAN},
+                            {"general.sampling.top_p", 1.5f},
+                            {"general.sampling.top_k", 1e20f},
+                            {"general.sampling.penalty_repeat", 0.0f}}) {
+    take("llama-Q8_0.gguf");
+    add({{key, value}});
+    EXPECT_THAT(messageNow(), HasSubstr(key)) << value;
+  }
+}
 
 TEST_F(GGUFDamage, EachRefusalNamesTheKeyOrTensor) {
   struct Case {

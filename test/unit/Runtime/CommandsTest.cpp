@@ -336,6 +336,7 @@ TEST_F(CommandsTest, InfoVerifyBench) {
   Outcome profile = verb("logits --profile --tokens " + tokenFile({toy::tokens(9, 1)}) + " -o " +
                          toy::temporaryPath("p.npy"));
   EXPECT_THAT(profile.err, HasSubstr("layer * attend"));
+  EXPECT_THAT(profile.err, HasSubstr("weights mapped from the file"));
 }
 
 } // namespace

@@ -2,8 +2,11 @@
 
 #include "nibble/runtime/Engine.h"
 #include "ToyModel.h"
+#include <algorithm>
+#include <chrono>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
 using namespace nibble;
 using testing::HasSubstr;
@@ -89,6 +92,53 @@ TEST_F(EngineTest, CacheTypesAndWeightModes) {
   auto engine = Engine::create(*artifact, options);
   ASSERT_FALSE(engine);
   EXPECT_THAT(engine.error().message, HasSubstr("it has f32, bf16"));
+}
+
+TEST_F(EngineTest, AutomaticCopyOfTheWeightsChangesNoLogits) {
+  std::vector<int32_t> tokens = toy::tokens(100, 3);
+  auto expected = toy::expectedLogits(tokens);
+  for (uint32_t threads : {1u, 3u}) {
+    EngineOptions options = withThreads(threads);
+    options.leastCopy = 1;
+    Engine engine = make(options);
+    EXPECT_EQ(engine.weightsPlace(), WeightsPlace::Mapped);
+    auto sequence = engine.createSequence();
+    auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    uint32_t after = 0; // rounds with the copy
+    for (uint32_t round = 0; after < 3 && std::chrono::steady_clock::now() < end; ++round) {
+      after += engine.weightsPlace() == WeightsPlace::Copied;
+      engine.truncate(*sequence, 0);
+      // One token and 40: operands of private and of shared steps.
+      for (auto part : {std::span(tokens).first(1), std::span(tokens).subspan(1, 40)}) {
+        StepInput input = {*sequence, part, static_cast<uint32_t>(part.size())};
+        auto logits = engine.step({&input, 1});
+        ASSERT_TRUE(logits);
+        size_t first = part.data() - tokens.data();
+        for (uint32_t r = 0; r < part.size(); ++r)
+          ASSERT_TRUE(std::ranges::equal(logits->row(r), expected[first + r])) << round << " " << first + r;
+      }
+    }
+    EXPECT_EQ(after, 3u) << "the weights were never copied";
+  }
+}
+
+TEST_F(EngineTest, OnlyLargeWeightsAreCopiedAndNoneThatShallBeMapped) {
+  std::vector<int32_t> tokens = toy::tokens(20, 4);
+  for (WeightsMode mode : {WeightsMode::Auto, WeightsMode::Map}) {
+    EngineOptions options = withThreads(1);
+    options.weights = mode;
+    if (mode == WeightsMode::Map)
+      options.leastCopy = 1;
+    Engine engine = make(options);
+    for (int round = 0; round < 50; ++round) {
+      feedAndCompare(engine, tokens, 5);
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      ASSERT_EQ(engine.weightsPlace(), WeightsPlace::Mapped);
+    }
+  }
+  EngineOptions options = withThreads(1);
+  options.weights = WeightsMode::Huge;
+  EXPECT_EQ(make(options).weightsPlace(), WeightsPlace::Copied);
 }
 
 TEST_F(EngineTest, RaggedBatchesMixPromptsAndDecodingRows) {
