@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test: lit, unit, integration, Python, and the runtime and importers once more under
-# AddressSanitizer and UndefinedBehaviorSanitizer. Ends with a count.
+# AddressSanitizer and UndefinedBehaviorSanitizer, with libFuzzer's harnesses. Ends with a count.
 #   tools/check.sh
 # Third-party models and texts are found by the environment variable NIBBLE_DATA; tests that need them are skipped without.
 case "${1:-}" in -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;; esac
@@ -52,6 +52,9 @@ say "Runtime and importers under AddressSanitizer and UndefinedBehaviorSanitizer
 cmake --preset sanitize -DNIBBLE_COMPILER=OFF >"$NIBBLE_ROOT/build/configure.log" 2>&1 &&
   cmake --build --preset sanitize >&2 || die "the sanitized build failed; see above"
 unit_tests "$NIBBLE_ROOT/build/sanitize" sanitize
+
+say "Fuzzers of everything untrusted, for some seconds each"
+step fuzz test/fuzz/run.sh "$NIBBLE_ROOT/build/sanitize" "$reports"
 
 # Every runner has written a report in JUnit's format.
 python3 - "$reports" "$failures" <<'END'

@@ -174,8 +174,11 @@ private:
                              std::to_string(kSegmentAlignment));
       if (!parseHexDigits(entry["sha256"].text(), segment.hash))
         entry["sha256"].fail("expected 64 hexadecimal digits");
-      if (segment.name == "weights")
+      if (segment.name == "weights") {
+        if (manifest.segment("weights"))
+          entry["name"].fail("is a second segment of weights");
         weightsSize = segment.size;
+      }
       manifest.segments.push_back(std::move(segment));
     }
     if (!manifest.segment("weights"))
@@ -270,6 +273,11 @@ private:
     program.logits = parseOperand(at["logits"], program);
     if (program.logits.kind != OperandInfo::Kind::Arena)
       at["logits"].fail("expected an operand in the arena");
+    // The runtime itself reads rows at multiples of 64 bytes, as many as the budget of rows.
+    uint64_t row = (manifest.model.vocabulary * sizeof(float) + kOperandAlignment - 1) / kOperandAlignment *
+                   kOperandAlignment;
+    if (row > program.arena.perRow - program.logits.arena.perRow)
+      at["logits"].fail("rows of " + std::to_string(row) + " bytes do not fit the arena");
   }
 
   DispatchInfo parseDispatch(const JsonCursor &at, const VariantInfo &variant) {

@@ -2,14 +2,15 @@
 
 #include "nibble/runtime/TokenFile.h"
 #include "nibble/runtime/Json.h"
+#include "nibble/runtime/MappedFile.h"
 
 using namespace nibble;
 
-Result<std::vector<std::vector<int32_t>>> nibble::readTokenFile(const std::string &path,
-                                                                uint32_t vocabulary) {
-  NIBBLE_TRY(auto document, readJsonFile(path, {.bytes = 1u << 30, .depth = 4}));
+Result<std::vector<std::vector<int32_t>>> nibble::parseTokens(std::string_view json, const std::string &name,
+                                                              uint32_t vocabulary) {
+  NIBBLE_TRY(auto document, parseJson(json, name, {.bytes = 1u << 30, .depth = 4}));
   JsonProblem problem;
-  JsonCursor root(&document, path, problem);
+  JsonCursor root(&document, name, problem);
   std::vector<std::vector<int32_t>> sequences;
   auto read = [&](const JsonCursor &list) {
     sequences.emplace_back();
@@ -28,4 +29,10 @@ Result<std::vector<std::vector<int32_t>>> nibble::readTokenFile(const std::strin
   if (problem.first)
     return tl::unexpected(*problem.first);
   return sequences;
+}
+
+Result<std::vector<std::vector<int32_t>>> nibble::readTokenFile(const std::string &path,
+                                                                uint32_t vocabulary) {
+  NIBBLE_TRY(auto file, MappedFile::open(path));
+  return parseTokens(file.text(), path, vocabulary);
 }

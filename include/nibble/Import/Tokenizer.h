@@ -81,8 +81,16 @@ struct TokenizerSpec {
           pad = tokenizer::noToken;
 };
 
-/// Reads tokenizer.json, and tokenizer_config.json and special_tokens_map.json where they exist. What this
-/// cannot reproduce exactly is an error that names the component.
+/// The files of a Hugging Face tokenizer, as text.
+struct HuggingFaceTokenizerFiles {
+  std::string source;         // the path of tokenizer.json, for messages
+  std::string_view tokenizer; // tokenizer.json
+  std::string_view config;    // tokenizer_config.json; empty if there is none
+  std::string_view map;       // special_tokens_map.json; empty if there is none
+};
+/// What this cannot reproduce exactly is an error that names the component.
+Result<TokenizerSpec> importHuggingFaceTokenizer(const HuggingFaceTokenizerFiles &files);
+/// The same of the files in a folder.
 Result<TokenizerSpec> importHuggingFaceTokenizer(const std::string &folder);
 
 /// The tokenizer.ggml.* keys of a GGUF file. Strings are copies: the file may be closed.

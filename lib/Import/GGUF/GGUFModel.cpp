@@ -72,15 +72,14 @@ static Result<void> collect(const GGUFFile &file, ContainerTensors &tensors) {
   return {};
 }
 
-Result<Checkpoint> nibble::openGGUF(const std::string &path) {
-  NIBBLE_TRY(auto opened, GGUFFile::open(path));
+Result<Checkpoint> nibble::importGGUF(GGUFFile opened) {
   auto mappings = std::make_shared<Mappings>();
   mappings->first = std::make_shared<const GGUFFile>(std::move(opened));
   const GGUFFile &file = *mappings->first;
   NIBBLE_TRY(mappings->rest, openRest(file));
 
   Checkpoint checkpoint;
-  checkpoint.path = path;
+  checkpoint.path = file.path();
   checkpoint.gguf = mappings->first;
   NIBBLE_TRY(checkpoint.config,
              readGGUFConfig(file, [&](std::string_view name) { return mappings->find(name); }));
@@ -90,6 +89,11 @@ Result<Checkpoint> nibble::openGGUF(const std::string &path) {
   for (const GGUFFile &other : mappings->rest)
     NIBBLE_CHECK(collect(other, tensors));
   NIBBLE_TRY(checkpoint.parameters,
-             bindWeights(checkpoint.config, std::move(tensors), Container::GGUF, path, mappings));
+             bindWeights(checkpoint.config, std::move(tensors), Container::GGUF, file.path(), mappings));
   return checkpoint;
+}
+
+Result<Checkpoint> nibble::openGGUF(const std::string &path) {
+  NIBBLE_TRY(auto file, GGUFFile::open(path));
+  return importGGUF(std::move(file));
 }

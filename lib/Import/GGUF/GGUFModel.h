@@ -21,6 +21,9 @@ Result<ModelConfig> readGGUFConfig(const GGUFFile &file, const GGUFTensorLookup 
 /// Stop ids, the start token and the templates of tokenizer.* keys; the text of the "templates" segment.
 Result<std::string> readGGUFTokenizerKeys(const GGUFFile &file, ModelConfig &config);
 
+/// The checkpoint of an opened file; further files of a split model are looked for beside it.
+Result<Checkpoint> importGGUF(GGUFFile file);
+
 /// One file, or the first of a split model: the others are looked for beside it.
 Result<Checkpoint> openGGUF(const std::string &path);
 

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 
 #include "HuggingFaceComponents.h"
+#include "nibble/runtime/Json.h"
 #include "nibble/runtime/MappedFile.h"
 #include <algorithm>
 #include <filesystem>
@@ -14,25 +15,19 @@
 using namespace nibble;
 using namespace nibble::tokenizer;
 
-static constexpr size_t largestFile = size_t(1) << 27; // bytes; the largest of the field have 35 MB
+static constexpr const char *tokenizerName = "tokenizer.json", *configName = "tokenizer_config.json",
+                            *mapName = "special_tokens_map.json";
+static constexpr int64_t mostHoles = 1 << 16; // in the numbering, beyond as many as there are tokens
+static constexpr JsonLimits limits{.bytes = 1u << 27, .depth = 64}; // the largest of the field have 35 MB
 
-static Result<JSON> readJSON(const std::string &path) {
-  NIBBLE_TRY(auto file, MappedFile::open(path));
-  if (file.bytes().size() > largestFile)
-    return failure(path + ": has " + std::to_string(file.bytes().size()) +
-                   " bytes; a tokenizer has fewer than " + std::to_string(largestFile));
-  JSON json = JSON::parse(file.text(), nullptr, /*allow_exceptions=*/false);
+/// `text` as an object; an empty one for an empty text.
+static Result<JSON> parseObject(std::string_view text, const std::string &path) {
+  if (text.empty())
+    return JSON::object();
+  NIBBLE_TRY(JSON json, parseJson(text, path, limits));
   if (!json.is_object())
     return failure(path + ": is not a JSON object; fetch the file again");
   return json;
-}
-
-/// An empty object if there is no such file.
-static Result<JSON> readOptionalJSON(const std::string &path) {
-  std::error_code error;
-  if (!std::filesystem::exists(path, error))
-    return JSON::object();
-  return readJSON(path);
 }
 
 namespace {
@@ -41,6 +36,7 @@ struct Importer {
   const JSON &json; // tokenizer.json
   TokenizerSpec &spec;
   std::map<std::string, int32_t, std::less<>> ids = {}; // of the model's tokens
+  int64_t idLimit = largestVocabulary;                  // numbers that no token has cost memory too
 
   Result<void> model();
   Result<void> vocabulary(const JSON &vocab);
@@ -63,9 +59,9 @@ struct Importer {
 
 Result<void> Importer::vocabulary(const JSON &vocab) {
   for (const auto &[spelling, id] : vocab.items()) {
-    if (!id.is_number_integer() || id < 0 || id >= largestVocabulary)
+    if (!id.is_number_integer() || id < 0 || id >= idLimit)
       return refuse("the vocabulary's \"" + spelling + "\" has no id from 0 to " +
-                    std::to_string(largestVocabulary - 1));
+                    std::to_string(idLimit - 1));
     auto &token = tokenAt(id.get<int32_t>());
     if (token.inModel)
       return refuse("the tokens \"" + token.spelling + "\" and \"" + spelling + "\" have the same id");
@@ -122,6 +118,9 @@ Result<void> Importer::model() {
   if (model->contains("dropout") && (*model)["dropout"].is_number() && (*model)["dropout"] != 0)
     return refuse("the model's dropout is not 0: it would tokenize at random");
 
+  const JSON *added = arrayMember(json, "added_tokens");
+  size_t count = vocab->size() + (added ? added->size() : 0);
+  idLimit = std::min<int64_t>(largestVocabulary, static_cast<int64_t>(2 * count) + mostHoles);
   NIBBLE_CHECK(vocabulary(*vocab));
   NIBBLE_CHECK(merges(*mergeList));
   for (auto [key, flag] : {std::pair("fuse_unk", FuseUnknown), std::pair("byte_fallback", ByteFallback),
@@ -148,8 +147,9 @@ Result<void> Importer::addedToken(const JSON &token) {
   auto inModel = ids.find(content); // the model's id goes before the one given here, as in `tokenizers`
   if (inModel != ids.end())
     id = inModel->second;
-  if (id < 0 || id >= largestVocabulary)
-    return refuse("added token \"" + content + "\" has the id " + std::to_string(id));
+  if (id < 0 || id >= idLimit)
+    return refuse("added token \"" + content + "\" has the id " + std::to_string(id) + "; expected 0 to " +
+                  std::to_string(idLimit - 1));
   TokenizerSpec::Added added{content, static_cast<int32_t>(id)};
   NIBBLE_TRY(bool special, boolMember(token, "special", where, false));
   NIBBLE_TRY(added.normalized, boolMember(token, "normalized", where, !special));
@@ -204,19 +204,13 @@ void Importer::specialIds(const JSON &config, const JSON &map) {
     spec.bos = spec.prefix.front();
 }
 
-Result<TokenizerSpec> nibble::importHuggingFaceTokenizer(const std::string &folder) {
-  std::filesystem::path base(folder);
+Result<TokenizerSpec> nibble::importHuggingFaceTokenizer(const HuggingFaceTokenizerFiles &files) {
+  std::filesystem::path folder = std::filesystem::path(files.source).parent_path();
   TokenizerSpec spec;
-  spec.source = base / "tokenizer.json";
-  std::error_code error;
-  if (!std::filesystem::exists(spec.source, error) &&
-      std::filesystem::exists(base / "tokenizer.model", error))
-    return failure(folder +
-                   ": has tokenizer.model and no tokenizer.json; make one by loading the tokenizer with "
-                   "transformers' AutoTokenizer and calling its save_pretrained");
-  NIBBLE_TRY(JSON json, readJSON(spec.source));
-  NIBBLE_TRY(JSON config, readOptionalJSON(base / "tokenizer_config.json"));
-  NIBBLE_TRY(JSON map, readOptionalJSON(base / "special_tokens_map.json"));
+  spec.source = files.source;
+  NIBBLE_TRY(JSON json, parseObject(files.tokenizer, files.source));
+  NIBBLE_TRY(JSON config, parseObject(files.config, folder / configName));
+  NIBBLE_TRY(JSON map, parseObject(files.map, folder / mapName));
 
   Importer importer{json, spec};
   NIBBLE_CHECK(importer.model());
@@ -228,4 +222,29 @@ Result<TokenizerSpec> nibble::importHuggingFaceTokenizer(const std::string &fold
   NIBBLE_CHECK(importPostProcessor(part("post_processor"), spec));
   importer.specialIds(config, map);
   return spec;
+}
+
+/// None if there is no such file.
+static Result<std::optional<MappedFile>> openOptional(const std::string &path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    return std::nullopt;
+  return MappedFile::open(path);
+}
+
+Result<TokenizerSpec> nibble::importHuggingFaceTokenizer(const std::string &folder) {
+  std::filesystem::path base(folder);
+  std::error_code error;
+  if (!std::filesystem::exists(base / tokenizerName, error) &&
+      std::filesystem::exists(base / "tokenizer.model", error))
+    return failure(folder +
+                   ": has tokenizer.model and no tokenizer.json; make one by loading the tokenizer with "
+                   "transformers' AutoTokenizer and calling its save_pretrained");
+  NIBBLE_TRY(auto tokenizer, MappedFile::open(base / tokenizerName));
+  NIBBLE_TRY(auto config, openOptional(base / configName));
+  NIBBLE_TRY(auto map, openOptional(base / mapName));
+  return importHuggingFaceTokenizer({.source = tokenizer.path(),
+                                     .tokenizer = tokenizer.text(),
+                                     .config = config ? config->text() : "",
+                                     .map = map ? map->text() : ""});
 }

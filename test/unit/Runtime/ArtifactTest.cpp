@@ -278,6 +278,7 @@ TEST(DamagedArtifactTest, ManifestsWithOneWrongValue) {
   expectRefused("/segments/0/offset", UINT64_MAX, "expected at most");
   expectRefused("/segments/0/size", UINT64_MAX, "reaches past the end of the segments");
   expectRefused("/segments/0/name", "waits", "there is no segment \"weights\"");
+  expectRefused("/segments/1/name", "weights", "segments[1].name: is a second segment of weights");
   expectRefused("/segments/0/sha256", "00", "expected 64 hexadecimal digits");
   expectRefused("/variants/0/segment", 0, "expected the index of a code segment");
   expectRefused("/variants/0/segment", 2, "expected the index of a code segment");
@@ -295,6 +296,7 @@ TEST(DamagedArtifactTest, ManifestsWithOneWrongValue) {
   expectRefused("/variants/0/program/dispatches/2/operands/2/1", 192, "expected at most 128");
   expectRefused("/variants/0/program/dispatches/0/operands/1/1", 1u << 20, "expected at most");
   expectRefused("/variants/0/program/logits", {"weights", 0}, "expected an operand in the arena");
+  expectRefused("/variants/0/program/logits/2", 64, "rows of 256 bytes do not fit the arena");
   expectRefused("/tensors/0/size", 1u << 20, "reaches past the end of the weights");
 
   replaceManifest(path, bytes, std::string(100000, '['));

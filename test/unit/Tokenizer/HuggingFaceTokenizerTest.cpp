@@ -55,11 +55,14 @@ TEST_F(FolderTest, SaysWhichFileIsMissingOrBroken) {
   EXPECT_THAT(missing.error().message, HasSubstr("tokenizer.json: cannot open it"));
   write("tokenizer.model", "x");
   EXPECT_THAT(importHuggingFaceTokenizer(folder).error().message, HasSubstr("save_pretrained"));
-  for (const char *content : {"{\"model\": ", "[]", "\xff", "nul"}) {
+  for (const char *content : {"{\"model\": ", "\xff", "nul"}) {
     write("tokenizer.json", content);
-    EXPECT_THAT(importHuggingFaceTokenizer(folder).error().message, HasSubstr("not a JSON object"))
-        << content;
+    EXPECT_THAT(importHuggingFaceTokenizer(folder).error().message, HasSubstr("not valid JSON")) << content;
   }
+  write("tokenizer.json", "[]");
+  EXPECT_THAT(importHuggingFaceTokenizer(folder).error().message, HasSubstr("not a JSON object"));
+  write("tokenizer.json", std::string(100000, '['));
+  EXPECT_THAT(importHuggingFaceTokenizer(folder).error().message, HasSubstr("nested 100000 deep"));
   EXPECT_EQ(refusal([](json &) {}), "accepted");
   write("tokenizer_config.json", "{");
   EXPECT_THAT(importHuggingFaceTokenizer(folder).error().message, HasSubstr("tokenizer_config.json"));
@@ -94,6 +97,14 @@ TEST_F(FolderTest, ChecksIdsAndMerges) {
                 t["post_processor"] = {{"type", "BertProcessing"}, {"cls", {"x", 0}}, {"sep", {"y", 99}}};
               }),
               HasSubstr("token 99"));
+}
+
+/// Three tokens numbered to four million would take hundreds of megabytes.
+TEST_F(FolderTest, RefusesHolesThatCostMemory) {
+  EXPECT_EQ(refusal([](json &t) { t["model"]["vocab"]["c"] = 65000; }), "accepted");
+  EXPECT_THAT(refusal([](json &t) { t["model"]["vocab"]["c"] = 4000000; }), HasSubstr("\"c\" has no id"));
+  EXPECT_THAT(refusal([](json &t) { t["added_tokens"] = {{{"id", 4000000}, {"content", "<x>"}}}; }),
+              HasSubstr("has the id 4000000; expected 0 to"));
 }
 
 TEST_F(FolderTest, ReadsNamesFromEitherFile) {
