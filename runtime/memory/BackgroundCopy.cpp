@@ -43,7 +43,8 @@ bool BackgroundCopy::isMemoryFree(uint64_t wanted) const {
 }
 
 void BackgroundCopy::work() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+  auto self = static_cast<id_t>(::gettid());
+  ::setpriority(PRIO_PROCESS, self, std::max(kNice, ::getpriority(PRIO_PROCESS, self))); // a wish
   if (!mappedPages(mapped, size).areSmall() || !isMemoryFree(size))
     return;
   int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
