@@ -4,6 +4,7 @@
 #include "dialects/RT/RT.h"
 #include "nibble/Pipelines/Pipelines.h"
 #include "nibble/Pipelines/Registration.h"
+#include "nibble/runtime/ProbeABI.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
@@ -62,12 +63,14 @@ Result<std::string> nibble::kernelModuleText(const Artifact &artifact, const Fou
   auto kernel = scheduled->lookupSymbol<rt::KernelOp>(name);
   if (!kernel)
     kernel = scheduled->lookupSymbol<rt::KernelOp>(withoutCacheType(name));
-  if (!kernel)
+  bool isProbe = found.kernel->family == kProbeFamily; // which every module gets
+  if (!kernel && !isProbe)
     return nibble::failure(artifact.path() + ": its IR has no kernel '" + name +
                            "'; use the nibble-inspect of the version that compiled it, " +
                            artifact.manifest().compiler);
   OwningOpRef<ModuleOp> alone = ModuleOp::create(UnknownLoc::get(context.get()));
-  alone->push_back(kernel->clone());
+  if (kernel)
+    alone->push_back(kernel->clone());
   std::string text;
   llvm::raw_string_ostream stream(text);
   const std::string &target = found.variant->target;

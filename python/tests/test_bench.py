@@ -95,7 +95,7 @@ def test_ratios_are_taken_within_rounds():
     result = compare.Comparison(nibble, [other], TINY, options).run(Row.parse("decode8x4"))
     assert len(result["rounds"]) == 5 and len(other.asked) == 6  # a short one first, to warm up
     assert result["ratios"]["other"] == pytest.approx({"median": 4, "least": 4, "most": 4})
-    # 1000 tokens/s are 250 steps/s of 1e6 bytes, an eighth of 2e9.
-    assert result["fraction_of_read"]["median"] == pytest.approx(0.125)
+    # 1000 tokens/s are 250 steps/s of 1e6 bytes and 4 caches of 4.5 positions, each 2 (K, V) x 2 layers x 2 x 16 f16.
+    assert result["fraction_of_read"]["median"] == pytest.approx(250 * (1e6 + 4 * 4.5 * 256) / 2e9)
     layers, head = compare.linear_macs(TINY)
     assert result["fraction_of_int8_peak"]["median"] == pytest.approx(1000 * (layers + head) / 1e9)

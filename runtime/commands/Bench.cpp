@@ -1,303 +1,249 @@
 //===- Bench.cpp - The verb that measures tokens a second -------------------------------------===//
 //
-// Every round measures the machine's read bandwidth and then the row, so that a fraction compares what was
-// measured in the same moments. With --requests another program decides what is measured when: that is how
-// python/bench takes turns between Nibble and its peers.
+// With --requests another program decides what is measured when: that is how python/bench takes turns between
+// Nibble and its peers.
 //
 //===------------------------------------------------------------------------------------------===//
 
 #include "nibble/runtime/Json.h"
 #include "runtime/cache/KVCache.h"
+#include "runtime/commands/BenchRun.h"
 #include "runtime/commands/Verb.h"
-#include "runtime/cpu/WorkerPool.h"
-#include "runtime/memory/AnonymousMemory.h"
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <iostream>
 
 using namespace nibble;
-using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
 
 namespace {
 
 struct BenchFlags {
   RunFlags run;
   std::vector<uint32_t> prompts = {128, 512}, batches = {1, 4}, depths = {0};
-  uint32_t decode = 32, repeat = 3, warmUp = 1, tokenBudget = 512;
+  uint32_t decode = 32, repeat = 5, warmUp = 1, tokenBudget = 512;
+  double cacheFactor = 4;
   bool json = false, csv = false, requests = false;
 };
 
-/// What is measured: `batch` sequences that hold `depth` tokens each are given `prompt` tokens each, and then
-/// `decode` tokens one by one.
-struct Row {
-  uint32_t prompt, batch, depth, decode;
-};
-
-/// Median and extremes of what the rounds gave.
-struct Spread {
-  double median = 0, least = 0, most = 0;
-  explicit Spread(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    size_t half = values.size() / 2;
-    median = values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-    least = values.front();
-    most = values.back();
-  }
-};
-
+/// A row's result: name and what the rounds gave, the same for table, JSON and CSV. Fractions are of what the
+/// machine's limits of the same round allow.
 struct Measurement {
-  Row row;
-  Spread prompt, decode; // tokens/s of all sequences together
-  Spread weights,
-      fraction;     // bytes/s of weights while decoding, and that over the bandwidth of the same round
-  Spread bandwidth; // bytes/s
+  BenchRow row;
+  uint32_t threads;
+  std::vector<std::pair<const char *, Spread>> columns;
+
+  const Spread *find(std::string_view name) const {
+    for (auto &[column, spread] : columns)
+      if (column == name)
+        return &spread;
+    return nullptr;
+  }
+};
+
+/// Everything that belongs to one number of threads.
+struct Bench {
+  Engine engine;
+  ArtifactProbe probe;
+  BenchSubject subject;
+  LinearWork work;
+
+  Bench(Engine &&started, ArtifactProbe &&newProbe, const Artifact &artifact, uint32_t tokenBudget)
+      : engine(std::move(started)), probe(std::move(newProbe)), subject(engine, tokenBudget),
+        work(LinearWork::of(artifact.manifest(), engine.plan().variant->program,
+                            engine.plan().variant->kernels)) {}
+};
+
+/// The rounds of a row.
+class Rounds {
+public:
+  Rounds(const Bench &bench, const BenchRow &row) : bench(bench), row(row) {}
+
+  void add(const BenchSubject::Seconds &seconds, const std::optional<MachineLimits> &limits) {
+    double tokens = static_cast<double>(row.prompt) * row.batch, decoded = double(row.decode) * row.batch;
+    put("prompt_tokens_per_second", tokens / seconds.prompt);
+    put("decode_tokens_per_second", decoded / seconds.decode);
+    put("read_bytes_per_second", readBytes() / seconds.decode);
+    if (!limits)
+      return;
+    put("prompt_fraction_of_peak", work(tokens, row.batch).seconds(*limits) / seconds.prompt);
+    put("decode_fraction_of_peak", work(decoded, decoded).seconds(*limits) / seconds.decode);
+    put("decode_fraction_of_read", readBytes() / limits->readBandwidth / seconds.decode);
+    put("read_bandwidth", limits->readBandwidth);
+    put("int8_peak", limits->int8Peak);
+    put("f32_peak", limits->f32Peak);
+  }
+
+  Measurement finish() const {
+    Measurement result = {row, bench.engine.plan().threads, {}};
+    for (auto &[name, values] : columns)
+      result.columns.emplace_back(name, Spread(values));
+    return result;
+  }
+
+private:
+  void put(const char *name, double value) {
+    for (auto &[column, values] : columns)
+      if (column == name)
+        return values.push_back(value);
+    columns.push_back({name, {value}});
+  }
+
+  /// In all steps of decoding.
+  double readBytes() const {
+    const MemoryPlan &plan = bench.engine.plan();
+    double positions = row.depth + row.prompt + (row.decode + 1) / 2.0; // on average
+    double cache = static_cast<double>(plan.pageBytes) / kPageSize * positions * row.batch;
+    return row.decode * (static_cast<double>(plan.weights) + cache);
+  }
+
+  BenchWork work(double tokens, double rows) const {
+    const LinearWork &linear = bench.work;
+    return {0, linear.everyToken.int8 * tokens + linear.everyLogitsRow.int8 * rows,
+            linear.everyToken.f32 * tokens + linear.everyLogitsRow.f32 * rows};
+  }
+
+  const Bench &bench;
+  const BenchRow row;
+  std::vector<std::pair<const char *, std::vector<double>>> columns;
 };
 
 } // namespace
 
-static double secondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-namespace {
-
-/// Measures what all workers together read from memory, in bytes a second, out of a buffer that no cache
-/// holds.
-class BandwidthProbe {
-public:
-  static Result<BandwidthProbe> create(uint32_t threads) {
-    uint64_t available = availableMemory();
-    uint64_t bytes = std::min<uint64_t>(1ull << 30, available ? available / 4 : 1ull << 28);
-    NIBBLE_TRY(auto memory, AnonymousMemory::allocate(bytes, "measuring the read bandwidth"));
-    BandwidthProbe probe(std::move(memory), threads);
-    probe.pool->run(
-        [](void *context, uint32_t worker) {
-          auto &probe = *static_cast<BandwidthProbe *>(context);
-          std::memset(probe.memory.data() + worker * probe.part, 1, probe.part);
-        },
-        &probe);
-    return probe;
-  }
-
-  /// The better of two passes: a neighbour that woke up once is not the machine's limit.
-  double measure() {
-    double best = 0;
-    for (int pass = 0; pass < 2; ++pass) {
-      Clock::time_point begin = Clock::now();
-      pool->run([](void *context, uint32_t worker) { static_cast<BandwidthProbe *>(context)->read(worker); },
-                this);
-      best = std::max(best, static_cast<double>(part) * pool->size() / secondsSince(begin));
-    }
-    return best;
-  }
-
-private:
-  BandwidthProbe(AnonymousMemory memory, uint32_t threads)
-      : memory(std::move(memory)), pool(std::make_unique<WorkerPool>(threads)),
-        part(this->memory.size() / threads / 4096 * 4096), sums(threads * 8) {}
-
-  void read(uint32_t worker) {
-    auto *words = reinterpret_cast<const uint64_t *>(memory.data() + worker * part);
-    uint64_t local[8] = {};
-    for (uint64_t i = 0; i < part / 8; i += 8)
-      for (int j = 0; j < 8; ++j)
-        local[j] += words[i + static_cast<uint64_t>(j)];
-    for (uint64_t sum : local)
-      sums[worker * 8] += sum; // keeps the reads alive
-  }
-
-  AnonymousMemory memory;
-  std::unique_ptr<WorkerPool> pool;
-  uint64_t part; // bytes a worker
-  std::vector<uint64_t> sums;
-};
-
-/// The sequences that rows are measured on. They keep what they hold from row to row: a deep context is
-/// stored once.
-class Subject {
-public:
-  Subject(Engine &engine, uint32_t tokenBudget) : engine(engine), tokenBudget(tokenBudget) {}
-
-  struct Seconds {
-    double prompt = 0, decode = 0;
-  };
-  Result<Seconds> measure(const Row &row) {
-    while (sequences.size() < row.batch) {
-      NIBBLE_TRY(SequenceId id, engine.createSequence());
-      sequences.push_back(id);
-    }
-    std::span<const SequenceId> taken = std::span(sequences).first(row.batch);
-    for (SequenceId id : taken) {
-      engine.truncate(id, std::min(engine.length(id), row.depth));
-      if (engine.length(id) < row.depth)
-        NIBBLE_CHECK(feed({&id, 1}, row.depth - engine.length(id)));
-    }
-    Seconds seconds;
-    Clock::time_point begin = Clock::now();
-    if (row.prompt > 0)
-      NIBBLE_CHECK(feed(taken, row.prompt));
-    seconds.prompt = secondsSince(begin);
-    begin = Clock::now();
-    for (uint32_t i = 0; i < row.decode; ++i)
-      NIBBLE_CHECK(feed(taken, 1));
-    seconds.decode = secondsSince(begin);
-    return seconds;
-  }
-
-private:
-  /// Feeds `count` tokens to each sequence, within the token budget, the last of each with logits. Ctrl-C
-  /// ends it between two steps.
-  Result<void> feed(std::span<const SequenceId> taken, uint32_t count) {
-    std::vector<int32_t> tokens(count);
-    for (uint32_t i = 0; i < count; ++i)
-      tokens[i] = static_cast<int32_t>((i * 7919u + 11) % engine.model().vocabulary);
-    std::vector<uint32_t> done(taken.size(), 0);
-    std::vector<StepInput> inputs;
-    size_t first = 0;
-    while (first < taken.size()) {
-      if (Interruptible::isRequested())
-        return failure("interrupted");
-      inputs.clear();
-      uint32_t budget = tokenBudget;
-      for (size_t s = first; s < taken.size() && budget > 0; ++s) {
-        uint32_t part = std::min(count - done[s], budget);
-        done[s] += part;
-        inputs.push_back(
-            {taken[s], std::span(tokens).subspan(done[s] - part, part), done[s] == count ? 1u : 0u});
-        budget -= part;
-      }
-      NIBBLE_CHECK(engine.step(inputs));
-      while (first < taken.size() && done[first] == count)
-        ++first;
-    }
-    return {};
-  }
-
-  Engine &engine;
-  const uint32_t tokenBudget;
-  std::vector<SequenceId> sequences;
-};
-
-} // namespace
-
-static Result<Measurement> measure(Subject &subject, BandwidthProbe &probe, const BenchFlags &flags,
-                                   const Row &row, uint64_t weights) {
+static Result<Measurement> measure(Bench &bench, const BenchFlags &flags, const BenchRow &row) {
   for (uint32_t round = 0; round < flags.warmUp; ++round)
-    NIBBLE_CHECK(subject.measure(row));
-  std::vector<double> prompt, decode, read, fraction, bandwidth;
+    NIBBLE_CHECK(bench.subject.measure(row));
+  Rounds rounds(bench, row);
   for (uint32_t round = 0; round < flags.repeat; ++round) {
-    bandwidth.push_back(probe.measure());
-    NIBBLE_TRY(Subject::Seconds seconds, subject.measure(row));
-    prompt.push_back(static_cast<double>(row.prompt) * row.batch / seconds.prompt);
-    double steps = row.decode / seconds.decode;
-    decode.push_back(steps * row.batch);
-    read.push_back(steps * static_cast<double>(weights));
-    fraction.push_back(read.back() / bandwidth.back());
+    std::optional<MachineLimits> limits = bench.probe.measure();
+    NIBBLE_TRY(BenchSubject::Seconds seconds, bench.subject.measure(row));
+    rounds.add(seconds, limits);
   }
-  return Measurement{row, Spread(prompt), Spread(decode), Spread(read), Spread(fraction), Spread(bandwidth)};
+  return rounds.finish();
 }
 
-static void printTable(const std::vector<Measurement> &measurements, const MemoryPlan &plan,
-                       uint32_t repeat) {
-  std::printf("%s, %u %s; median of %u rounds, least and most of them in brackets\n\n",
-              plan.variant->target.c_str(), plan.threads, plan.threads == 1 ? "thread" : "threads", repeat);
-  std::printf("%7s %6s %7s   %-26s %-26s %12s %12s %8s\n", "prompt", "batch", "depth", "prompt tokens/s",
-              "decode tokens/s", "weights GB/s", "read GB/s", "of read");
-  auto cell = [](const Spread &spread) {
-    char text[64];
-    std::snprintf(text, sizeof text, "%.1f [%.1f %.1f]", spread.median, spread.least, spread.most);
-    return std::string(text);
-  };
-  for (const Measurement &m : measurements)
-    std::printf("%7u %6u %7u   %-26s %-26s %12.2f %12.2f %7.0f%%\n", m.row.prompt, m.row.batch, m.row.depth,
-                cell(m.prompt).c_str(), cell(m.decode).c_str(), m.weights.median / 1e9,
-                m.bandwidth.median / 1e9, m.fraction.median * 100);
-}
+//===- Output -------------------------------------------------------------------------------------------===//
 
-static void printCSV(const std::vector<Measurement> &measurements) {
-  std::puts("prompt,batch,depth,decode,prompt_tokens_per_second,prompt_least,prompt_most,"
-            "decode_tokens_per_second,decode_least,decode_most,weight_bytes_per_second,read_bandwidth,"
-            "fraction_of_read");
-  for (const Measurement &m : measurements)
-    std::printf("%u,%u,%u,%u,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g,%.6g\n", m.row.prompt, m.row.batch,
-                m.row.depth, m.row.decode, m.prompt.median, m.prompt.least, m.prompt.most, m.decode.median,
-                m.decode.least, m.decode.most, m.weights.median, m.bandwidth.median, m.fraction.median);
-}
-
-static nlohmann::ordered_json toJson(const Spread &spread) {
-  return {{"median", spread.median}, {"least", spread.least}, {"most", spread.most}};
-}
-
-static nlohmann::ordered_json describeRun(const MemoryPlan &plan) {
+static Json describeRun(const MemoryPlan &plan) {
   return {{"target", plan.variant->target},
           {"threads", plan.threads},
           {"kv_cache_type", cacheTypeName(plan.cacheType)},
           {"weights", plan.weights}};
 }
 
-static void printJson(const std::vector<Measurement> &measurements, const MemoryPlan &plan) {
-  nlohmann::ordered_json document = describeRun(plan);
-  std::vector<double> bandwidths;
-  for (const Measurement &m : measurements)
-    bandwidths.push_back(m.bandwidth.median);
-  document["read_bandwidth"] = Spread(bandwidths).median;
-  document["results"] = nlohmann::ordered_json::array();
-  for (const Measurement &m : measurements)
-    document["results"].push_back({{"prompt", m.row.prompt},
-                                   {"batch", m.row.batch},
-                                   {"depth", m.row.depth},
-                                   {"decode", m.row.decode},
-                                   {"prompt_tokens_per_second", toJson(m.prompt)},
-                                   {"decode_tokens_per_second", toJson(m.decode)},
-                                   {"weight_bytes_per_second", toJson(m.weights)},
-                                   {"read_bandwidth", toJson(m.bandwidth)},
-                                   {"fraction_of_read", toJson(m.fraction)}});
-  std::puts(document.dump().c_str());
+static void printTable(const std::vector<Measurement> &measurements, const Json &run, uint32_t repeat) {
+  std::printf("%s, KV cache %s; median of %u rounds, least and most of them in brackets\n\n",
+              run["target"].get<std::string>().c_str(), run["kv_cache_type"].get<std::string>().c_str(),
+              repeat);
+  std::printf("%7s %7s %6s %7s   %-25s %8s   %-25s %8s %8s %9s %12s\n", "threads", "prompt", "batch", "depth",
+              "prompt tokens/s", "of peak", "decode tokens/s", "of peak", "of read", "read GB/s",
+              "int8 GMAC/s");
+  auto rate = [](const Spread &spread) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.1f [%.1f %.1f]", spread.median, spread.least, spread.most);
+    return std::string(text);
+  };
+  for (const Measurement &m : measurements) {
+    auto scaled = [&](const char *name, double factor, const char *format) {
+      char text[32];
+      const Spread *spread = m.find(name);
+      std::snprintf(text, sizeof text, format, spread ? spread->median * factor : 0.0);
+      return std::string(spread ? text : "-");
+    };
+    std::printf("%7u %7u %6u %7u   %-25s %8s   %-25s %8s %8s %9s %12s\n", m.threads, m.row.prompt,
+                m.row.batch, m.row.depth, rate(*m.find("prompt_tokens_per_second")).c_str(),
+                scaled("prompt_fraction_of_peak", 100, "%.0f%%").c_str(),
+                rate(*m.find("decode_tokens_per_second")).c_str(),
+                scaled("decode_fraction_of_peak", 100, "%.0f%%").c_str(),
+                scaled("decode_fraction_of_read", 100, "%.0f%%").c_str(),
+                scaled("read_bandwidth", 1e-9, "%.1f").c_str(), scaled("int8_peak", 1e-9, "%.0f").c_str());
+  }
 }
 
+static void printCSV(const std::vector<Measurement> &measurements) {
+  std::string header = "threads,prompt,batch,depth,decode";
+  for (auto &[name, spread] : measurements.front().columns)
+    header += std::string(",") + name + "," + name + "_least," + name + "_most";
+  std::puts(header.c_str());
+  for (const Measurement &m : measurements) {
+    std::printf("%u,%u,%u,%u,%u", m.threads, m.row.prompt, m.row.batch, m.row.depth, m.row.decode);
+    for (auto &[name, spread] : m.columns)
+      std::printf(",%.6g,%.6g,%.6g", spread.median, spread.least, spread.most);
+    std::puts("");
+  }
+}
+
+static void printJson(const std::vector<Measurement> &measurements, Json run) {
+  run["results"] = Json::array();
+  for (const Measurement &m : measurements) {
+    Json entry = {{"threads", m.threads},
+                  {"prompt", m.row.prompt},
+                  {"batch", m.row.batch},
+                  {"depth", m.row.depth},
+                  {"decode", m.row.decode}};
+    for (auto &[name, spread] : m.columns)
+      entry[name] = {{"median", spread.median}, {"least", spread.least}, {"most", spread.most}};
+    run["results"].push_back(std::move(entry));
+  }
+  std::puts(run.dump().c_str());
+}
+
+//===- On request ---------------------------------------------------------------------------------------===//
+
 /// One line of --requests: {"prompt": 512, "batch": 1, "depth": 0, "decode": 0}, or {"probe": true}.
-static Result<nlohmann::ordered_json> answer(const std::string &line, Subject &subject, BandwidthProbe &probe,
-                                             const Row &most) {
+static Result<Json> answer(const std::string &line, Bench &bench, const BenchRow &most) {
   NIBBLE_TRY(auto document, parseJson(line, "the request"));
   JsonProblem problem;
   JsonCursor request(&document, "the request", problem);
-  if (request.has("probe"))
-    return nlohmann::ordered_json{{"read_bandwidth", probe.measure()}};
+  if (request.has("probe")) {
+    std::optional<MachineLimits> limits = bench.probe.measure();
+    if (!limits)
+      return Json::object();
+    return Json{{"read_bandwidth", limits->readBandwidth},
+                {"int8_peak", limits->int8Peak},
+                {"f32_peak", limits->f32Peak}};
+  }
   auto number = [&](const char *key, uint32_t limit) {
     return static_cast<uint32_t>(request[key].number(limit));
   };
-  Row row = {number("prompt", most.prompt), number("batch", most.batch), number("depth", most.depth),
-             number("decode", most.decode)};
+  BenchRow row = {number("prompt", most.prompt), number("batch", most.batch), number("depth", most.depth),
+                  number("decode", most.decode)};
   if (problem.first)
     return failure(problem.first->message);
-  NIBBLE_TRY(Subject::Seconds seconds, subject.measure(row));
-  return nlohmann::ordered_json{{"prompt_seconds", seconds.prompt}, {"decode_seconds", seconds.decode}};
+  NIBBLE_TRY(BenchSubject::Seconds seconds, bench.subject.measure(row));
+  return Json{{"prompt_seconds", seconds.prompt}, {"decode_seconds", seconds.decode}};
 }
 
-static Result<int> serveRequests(Subject &subject, BandwidthProbe &probe, const MemoryPlan &plan,
-                                 const Row &most) {
-  nlohmann::ordered_json ready = describeRun(plan);
-  std::puts(ready.dump().c_str());
-  std::fflush(stdout);
+static Result<int> serveRequests(Bench &bench, const BenchRow &most) {
+  std::puts(describeRun(bench.engine.plan()).dump().c_str());
+  NIBBLE_CHECK(flushOutput());
   std::string line;
   while (std::getline(std::cin, line)) {
-    NIBBLE_TRY(auto reply, answer(line, subject, probe, most));
+    NIBBLE_TRY(auto reply, answer(line, bench, most));
     std::puts(reply.dump().c_str());
     NIBBLE_CHECK(flushOutput());
   }
   return kExitDone;
 }
 
-static Result<int> runBench(const std::string &path, const BenchFlags &flags) {
+//===- The verb -----------------------------------------------------------------------------------------===//
+
+static Result<std::unique_ptr<Bench>> start(const Artifact &artifact, const EngineOptions &options,
+                                            const BenchFlags &flags) {
+  NIBBLE_TRY(auto engine, startEngine(artifact, options, flags.run));
+  NIBBLE_TRY(auto probe, ArtifactProbe::create(artifact, engine.plan(), flags.cacheFactor));
+  return std::make_unique<Bench>(std::move(engine), std::move(probe), artifact, options.tokenBudget);
+}
+
+static Result<int> runBench(const std::string &path, const BenchFlags &flags,
+                            std::vector<uint32_t> threadCounts) {
   NIBBLE_TRY(auto artifact, Artifact::open(path));
   const ModelInfo &model = artifact.manifest().model;
   NIBBLE_TRY(auto options, engineOptions(flags.run));
   auto largest = [](const std::vector<uint32_t> &values) {
     return *std::max_element(values.begin(), values.end());
   };
-  Row most = {largest(flags.prompts), largest(flags.batches), largest(flags.depths), flags.decode};
+  BenchRow most = {largest(flags.prompts), largest(flags.batches), largest(flags.depths), flags.decode};
   uint64_t positions = static_cast<uint64_t>(most.prompt) + most.depth + most.decode;
   if (positions > model.context)
     return failure("depth, prompt and decoded tokens together are " + std::to_string(positions) +
@@ -307,36 +253,44 @@ static Result<int> runBench(const std::string &path, const BenchFlags &flags) {
   options.sequences = options.rowBudget = most.batch;
   options.pages = options.sequences * pagesFor(static_cast<uint32_t>(positions));
   options.tokenBudget = std::max(flags.tokenBudget, options.sequences);
-  NIBBLE_TRY(auto engine, startEngine(artifact, options, flags.run));
-  const MemoryPlan &plan = engine.plan();
-  NIBBLE_TRY(auto probe, BandwidthProbe::create(plan.threads));
-  Subject subject(engine, options.tokenBudget);
-  if (flags.requests) // Ctrl-C ends it as it is: nothing would be left to print
-    return serveRequests(subject, probe, plan, most);
-  Interruptible interruptible;
+  if (threadCounts.empty())
+    threadCounts = {0}; // as many as there are cores
+  std::optional<Interruptible> interruptible;
+  if (!flags.requests) // there, Ctrl-C ends it as it is: nothing would be left to print
+    interruptible.emplace();
   std::vector<Measurement> measurements;
-  for (uint32_t depth : flags.depths)
-    for (uint32_t batch : flags.batches)
-      for (uint32_t prompt : flags.prompts) {
-        std::fprintf(stderr, "prompt %u, batch %u, depth %u\n", prompt, batch, depth);
-        Row row = {prompt, batch, depth, flags.decode};
-        NIBBLE_TRY(Measurement measurement, measure(subject, probe, flags, row, plan.weights));
-        measurements.push_back(measurement);
-      }
+  Json run;
+  for (uint32_t threads : threadCounts) {
+    options.threads = threads;
+    NIBBLE_TRY(auto bench, start(artifact, options, flags));
+    if (flags.requests)
+      return serveRequests(*bench, most);
+    run = describeRun(bench->engine.plan());
+    for (uint32_t depth : flags.depths)
+      for (uint32_t batch : flags.batches)
+        for (uint32_t prompt : flags.prompts) {
+          std::fprintf(stderr, "threads %u, prompt %u, batch %u, depth %u\n", bench->engine.plan().threads,
+                       prompt, batch, depth);
+          NIBBLE_TRY(Measurement measurement, measure(*bench, flags, {prompt, batch, depth, flags.decode}));
+          measurements.push_back(std::move(measurement));
+        }
+    printProfile(bench->engine);
+  }
   if (flags.json)
-    printJson(measurements, plan);
+    printJson(measurements, run);
   else if (flags.csv)
     printCSV(measurements);
   else
-    printTable(measurements, plan, flags.repeat);
-  printProfile(engine);
+    printTable(measurements, run, flags.repeat);
   return kExitDone;
 }
 
 void nibble::addBenchVerb(CLI::App &app, Choice &choice) {
   auto flags = std::make_shared<BenchFlags>();
-  CLI::App *verb = addVerb(app, choice, "bench", "Measures prompt and decode tokens a second",
-                           {"bench", "bench --prompt 512 --batch 1,4,16 --depth 0,4096 --json"});
+  auto threads = std::make_shared<std::vector<uint32_t>>();
+  CLI::App *verb =
+      addVerb(app, choice, "bench", "Measures prompt and decode tokens a second",
+              {"bench", "bench --prompt 512 --batch 1,4,16 --depth 0,4096 --threads 1,2 --json"});
   verb->add_option("--prompt", flags->prompts, "Prompt lengths")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)
@@ -361,13 +315,23 @@ void nibble::addBenchVerb(CLI::App &app, Choice &choice) {
   verb->add_option("--token-budget", flags->tokenBudget, "Most rows in a step")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  verb->add_option("--cache-factor", flags->cacheFactor,
+                   "The read bandwidth is measured on this many times the last-level cache")
+      ->check(CLI::Range(0.0, 64.0))
+      ->capture_default_str();
   CLI::Option *json = verb->add_flag("--json", flags->json, "Print the result as JSON");
   verb->add_flag("--csv", flags->csv, "Print the result as CSV")->excludes(json);
   verb->add_flag("--requests", flags->requests,
                  "Measure what stdin asks for, a line of JSON each, and answer with seconds; --prompt, "
                  "--batch, --depth and --decode are then the most of each");
   addRunFlags(*verb, flags->run);
-  verb->callback([&choice, flags] {
-    choice.action = [&choice, flags] { return runBench(choice.artifactPath, *flags); };
+  // In place of the one number that other verbs take.
+  verb->remove_option(verb->get_option("--threads"));
+  verb->add_option("--threads", *threads,
+                   "Worker threads, several numbers one after the other (default: one for each core)")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1024));
+  verb->callback([&choice, flags, threads] {
+    choice.action = [&choice, flags, threads] { return runBench(choice.artifactPath, *flags, *threads); };
   });
 }

@@ -10,6 +10,8 @@
 
 #include "dialects/RT/RT.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 #include <memory>
 
 namespace nibble {
@@ -39,6 +41,11 @@ std::unique_ptr<KernelEmitter> makeRowsEmitter(rt::KernelOp kernel, const CPUTar
 std::unique_ptr<KernelEmitter> makeEmbedEmitter(rt::KernelOp kernel, const CPUTarget &target);
 std::unique_ptr<KernelEmitter> makeAttentionEmitter(rt::KernelOp kernel, const CPUTarget &target,
                                                     Type cacheElement);
+
+/// A function as every kernel's is: what decides how LLVM compiles it is set. The builder goes to its start.
+mlir::func::FuncOp beginKernelFunction(mlir::OpBuilder &builder, mlir::Location loc, const llvm::Twine &name,
+                                       mlir::TypeRange inputs, mlir::TypeRange results,
+                                       const CPUTarget &target);
 
 /// Field of the batch at the offset `offsetof(NibbleBatch, field)`, as i64.
 Value batchCount(KernelBuilder &b, Value batch, size_t offset);

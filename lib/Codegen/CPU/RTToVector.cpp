@@ -112,10 +112,9 @@ static ArrayAttr functionAttributes(Builder &b, const CPUTarget &target) {
   return b.getArrayAttr(attributes);
 }
 
-static func::FuncOp beginFunction(OpBuilder &builder, rt::KernelOp kernel, const Twine &name,
-                                  TypeRange inputs, TypeRange results, const CPUTarget &target) {
-  auto function =
-      func::FuncOp::create(builder, kernel.getLoc(), name.str(), builder.getFunctionType(inputs, results));
+func::FuncOp nibble::beginKernelFunction(OpBuilder &builder, Location loc, const Twine &name,
+                                         TypeRange inputs, TypeRange results, const CPUTarget &target) {
+  auto function = func::FuncOp::create(builder, loc, name.str(), builder.getFunctionType(inputs, results));
   function->setAttr("passthrough", functionAttributes(builder, target));
   builder.setInsertionPointToStart(function.addEntryBlock());
   return function;
@@ -130,7 +129,8 @@ static LogicalResult emitKernel(rt::KernelOp kernel, StringRef name, const CPUTa
   OpBuilder builder(kernel);
   Type ptr = LLVM::LLVMPointerType::get(kernel.getContext()), i32 = builder.getI32Type();
 
-  func::FuncOp function = beginFunction(builder, kernel, name, {ptr, ptr, i32, i32, ptr}, {}, target);
+  func::FuncOp function =
+      beginKernelFunction(builder, kernel.getLoc(), name, {ptr, ptr, i32, i32, ptr}, {}, target);
   function->setAttr("nibble.scratch", builder.getI64IntegerAttr(emitter->scratchBytes()));
   function->setAttr("nibble.family", builder.getStringAttr(rt::stringifyFamily(kernel.getFamily())));
   if (cacheElement)
@@ -150,7 +150,7 @@ static LogicalResult emitKernel(rt::KernelOp kernel, StringRef name, const CPUTa
   }
 
   builder.setInsertionPoint(kernel);
-  func::FuncOp count = beginFunction(builder, kernel, name + "_items", {ptr}, {i32}, target);
+  func::FuncOp count = beginKernelFunction(builder, kernel.getLoc(), name + "_items", {ptr}, {i32}, target);
   KernelBuilder b(builder, kernel.getLoc(), target);
   Value items = emitter->items(b, count.getArgument(0));
   func::ReturnOp::create(b, arith::TruncIOp::create(b, i32, items).getResult());

@@ -26,6 +26,25 @@ def RTToVectorPass : Pass<"rt-to-vector", "::mlir::ModuleOp"> {
                            "::nibble::lowbit::LowbitDialect"];
 }
 
+def AddProbesPass : Pass<"rt-add-probes", "::mlir::ModuleOp"> {
+  let summary = "adds the kernels that measure the machine";
+  let description = [{
+    Three functions of include/nibble/runtime/ProbeABI.h, whose signature is that of kernels: `probe_read` reads memory in full
+    vectors, `probe_dot4` and `probe_fma` do independent `lowbit.dot4` and multiply-adds in registers. What they reach is what
+    the kernels beside them could reach at most.
+
+    ```mlir
+    func.func @probe_read(%batch: !llvm.ptr, %operands: !llvm.ptr, %begin: i32, %end: i32, %scratch: !llvm.ptr) ...
+    func.func @probe_read_items(%batch: !llvm.ptr) -> i32 ...
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
+                        "CPU target: x86-64-v3, avx512-vnni, or native">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::nibble::lowbit::LowbitDialect"];
+}
+
 def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
   let summary = "turns lowbit.dot4 into the instructions that a CPU target has";
   let description = [{
