@@ -1,9 +1,10 @@
 //===- FormatsTest.cpp - Ops of lowbit against numpy and by hand ------------------------------===//
 //
-// Expected.h is printed by python/fixtures/reference_ops.py.
+// The expected values are written by python/fixtures/reference_ops.py.
 //
 //===------------------------------------------------------------------------------------------===//
-#include "Expected.h"
+#include "Expected/Int8Rows.h"
+#include "Expected/Weights.h"
 #include "Pattern.h"
 #include "nibble/Reference/Kernels.h"
 #include "nibble/Reference/Numbers.h"

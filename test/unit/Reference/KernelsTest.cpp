@@ -1,11 +1,15 @@
 //===- KernelsTest.cpp - Ops of llm against PyTorch -------------------------------------------===//
 //
-// Expected.h is printed by python/fixtures/reference_ops.py.
+// The expected values are written by python/fixtures/reference_ops.py.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "nibble/Reference/Kernels.h"
 
-#include "Expected.h"
+#include "Expected/Attention.h"
+#include "Expected/FeedForward.h"
+#include "Expected/Linears.h"
+#include "Expected/Norms.h"
+#include "Expected/Rotary.h"
 #include "Pattern.h"
 #include <cmath>
 

@@ -1,10 +1,16 @@
 //===- OpsTest.cpp - Each op of llm and lowbit, run from IR -----------------------------------===//
 //
-// Operands, attributes and regions must reach the right arguments of the kernels. Expected.h is printed by
-// python/fixtures/reference_ops.py.
+// Operands, attributes and regions must reach the right arguments of the kernels. The expected values are
+// written by python/fixtures/reference_ops.py.
 //
 //===------------------------------------------------------------------------------------------===//
-#include "Expected.h"
+#include "Expected/Attention.h"
+#include "Expected/FeedForward.h"
+#include "Expected/Int8Rows.h"
+#include "Expected/Linears.h"
+#include "Expected/Norms.h"
+#include "Expected/Rotary.h"
+#include "Expected/Weights.h"
 #include "ModuleText.h"
 #include "Pattern.h"
 #include "nibble/Reference/Kernels.h"
