@@ -14,4 +14,6 @@ config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input-filter=e
 if "NIBBLE_DATA" in os.environ:
     config.environment["NIBBLE_DATA"] = os.environ["NIBBLE_DATA"]
     config.available_features.add("nibble-data")
+# Tests check every phase's contract, in optimised builds too.
+config.substitutions.append((r"\bnibble-compile (?!--)", "nibble-compile --verify-phase "))
 config.substitutions.append(("%data", os.path.join(config.nibble_source, "test", "data")))

@@ -17,13 +17,15 @@ def VerifyPhasePass : Pass<"nibble-verify-phase", "::mlir::ModuleOp"> {
       weights lie in panels.
     * `schedule`: only kernels and one program, whose every buffer has its place; a barrier between every writer and its
       readers; no memory shared by buffers that are in use at the same time, in steps of few tokens or of many.
+    * `codegen`: the same, and for each target a module of its name, in the LLVM dialect, that defines the functions of
+      every kernel and calls nothing that it does not define.
 
     ```mlir
     // nibble-opt --nibble-verify-phase=phase=quantize
     %y = llm.linear %x, %w : ...   // error: 'llm.linear' op has a weight without a format after the phase quantize
     ```
   }];
-  let options = [Option<"phase", "phase", "std::string", "", "import, quantize, fuse or schedule">];
+  let options = [Option<"phase", "phase", "std::string", "", "import, quantize, fuse, schedule or codegen">];
 }
 
 #endif // NIBBLE_PIPELINES_PASSES

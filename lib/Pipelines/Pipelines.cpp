@@ -16,16 +16,17 @@ static std::unique_ptr<Pass> verify(nibble::Phase phase) {
   return nibble::createVerifyPhasePass({std::string(nibble::phaseName(phase))});
 }
 
-void nibble::buildQuantizePipeline(OpPassManager &pm, const QuantizeOptions &options) {
+void nibble::buildQuantizePipeline(OpPassManager &pm, const QuantizeOptions &options, bool verifyPhase) {
   // one llm.param for each name
   pm.addPass(createCSEPass());
   // float weights to packed weights, in the formats that options and plan say
   pm.addPass(createAssignFormatsPass(
       {options.precision, options.head, options.embedding, options.activations, options.plan}));
-  pm.addPass(verify(Phase::Quantize));
+  if (verifyPhase)
+    pm.addPass(verify(Phase::Quantize));
 }
 
-void nibble::buildFusePipeline(OpPassManager &pm) {
+void nibble::buildFusePipeline(OpPassManager &pm, bool verifyPhase) {
   // linears of dequantized weights to products of packed weights and rows
   pm.addPass(createFuseDequantPass());
   // one weight for each name again: those in panels
@@ -37,24 +38,27 @@ void nibble::buildFusePipeline(OpPassManager &pm) {
   // what nobody reads any more
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
-  pm.addPass(verify(Phase::Fuse));
+  if (verifyPhase)
+    pm.addPass(verify(Phase::Fuse));
 }
 
-void nibble::buildSchedulePipeline(OpPassManager &pm) {
+void nibble::buildSchedulePipeline(OpPassManager &pm, bool verifyPhase) {
   // the model to kernels and dispatches
   pm.addPass(createSchedulePass());
   // barriers that keep readers behind writers
   pm.addNestedPass<rt::ProgramOp>(rt::createPlaceBarriersPass());
   // offsets of buffers; reuse follows the barriers
   pm.addNestedPass<rt::ProgramOp>(rt::createPlanMemoryPass());
-  pm.addPass(verify(Phase::Schedule));
+  if (verifyPhase)
+    pm.addPass(verify(Phase::Schedule));
 }
 
 void nibble::registerPipelines() {
   static PassPipelineRegistration<QuantizeOptions> quantize(
-      "nibble-quantize", "From the import phase to the quantize phase", buildQuantizePipeline);
+      "nibble-quantize", "From the import phase to the quantize phase",
+      [](OpPassManager &pm, const QuantizeOptions &options) { buildQuantizePipeline(pm, options); });
   static PassPipelineRegistration<> fuse("nibble-fuse", "From the quantize phase to the fuse phase",
-                                         buildFusePipeline);
+                                         [](OpPassManager &pm) { buildFusePipeline(pm); });
   static PassPipelineRegistration<> schedule("nibble-schedule", "From the fuse phase to the schedule phase",
-                                             buildSchedulePipeline);
+                                             [](OpPassManager &pm) { buildSchedulePipeline(pm); });
 }

@@ -12,6 +12,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -46,6 +47,8 @@ private:
   WalkResult checkQuantize(Operation *op);
   WalkResult checkFuse(Operation *op);
   WalkResult checkSchedule(Operation *op);
+  WalkResult checkLowered(Operation *op);
+  WalkResult checkCodegen(ModuleOp module);
 };
 
 /// The weight of a linear, head or embedding; null for other ops.
@@ -152,17 +155,50 @@ WalkResult VerifyPhasePass::checkSchedule(Operation *op) {
   return WalkResult::advance();
 }
 
+/// An operation of the code for one target.
+WalkResult VerifyPhasePass::checkLowered(Operation *op) {
+  if (!isa<LLVM::LLVMDialect>(op->getDialect()))
+    return complain(op, "is left");
+  if (auto function = dyn_cast<LLVM::LLVMFuncOp>(op);
+      function && function.isExternal() && !function.getName().starts_with("llvm."))
+    return complain(op, "is declared and not defined; kernels call nothing");
+  return WalkResult::advance();
+}
+
+/// What the phase codegen adds: for each target a module that has every kernel.
+WalkResult VerifyPhasePass::checkCodegen(ModuleOp module) {
+  if (module.getOps<ModuleOp>().empty())
+    return complain(module, "has code for no target");
+  for (ModuleOp lowered : module.getOps<ModuleOp>()) {
+    WalkResult result = lowered.getBody()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      return checkAttributes(op).wasInterrupted() ? WalkResult::interrupt() : checkLowered(op);
+    });
+    if (result.wasInterrupted())
+      return result;
+    for (auto kernel : module.getOps<rt::KernelOp>()) {
+      std::string name = kernel.getName().str();
+      if (kernel.getFamily() == rt::Family::Attention)
+        name += ".f32"; // a function for each type of cache
+      for (const std::string &function : {name, name + "_items"})
+        if (!lowered.lookupSymbol<LLVM::LLVMFuncOp>(function))
+          return complain(lowered, "has no function \"" + function + "\"");
+    }
+  }
+  return WalkResult::advance();
+}
+
 void VerifyPhasePass::runOnOperation() {
   ModuleOp module = getOperation();
   auto parsed = parsePhase(phase);
-  if (!parsed || *parsed > Phase::Schedule) {
+  if (!parsed || *parsed > Phase::Codegen) {
     module.emitError() << "\"" << phase
-                       << "\" is no phase that can be verified; expected import, quantize, fuse or "
-                       << "schedule";
+                       << "\" is no phase that can be verified; expected import, quantize, fuse, "
+                       << "schedule or codegen";
     return signalPassFailure();
   }
-  if (*parsed == Phase::Schedule && llvm::range_size(module.getOps<rt::ProgramOp>()) != 1) {
-    module.emitError() << "expected one program after the phase schedule, found "
+  bool isScheduled = *parsed >= Phase::Schedule;
+  if (isScheduled && llvm::range_size(module.getOps<rt::ProgramOp>()) != 1) {
+    module.emitError() << "expected one program after the phase " << phase << ", found "
                        << llvm::range_size(module.getOps<rt::ProgramOp>());
     return signalPassFailure();
   }
@@ -171,6 +207,8 @@ void VerifyPhasePass::runOnOperation() {
       return WalkResult::interrupt();
     if (op == module.getOperation())
       return WalkResult::advance();
+    if (*parsed == Phase::Codegen && isa<ModuleOp>(op))
+      return WalkResult::skip(); // checkCodegen's
     switch (*parsed) {
     case Phase::Import:
       return checkImport(op);
@@ -183,6 +221,7 @@ void VerifyPhasePass::runOnOperation() {
     }
   });
   if (result.wasInterrupted() ||
-      (*parsed == Phase::Schedule && failed(verifySchedule(*module.getOps<rt::ProgramOp>().begin()))))
+      (isScheduled && failed(verifySchedule(*module.getOps<rt::ProgramOp>().begin()))) ||
+      (*parsed == Phase::Codegen && checkCodegen(module).wasInterrupted()))
     signalPassFailure();
 }

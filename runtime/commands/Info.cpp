@@ -38,7 +38,7 @@ static uint64_t elementCount(const TensorInfo &tensor) {
 
 static void printModel(const Manifest &manifest) {
   const ModelInfo &model = manifest.model;
-  std::printf("%s (%s), compiled by %s\n", model.name.empty() ? "model" : model.name.c_str(),
+  std::printf("%s (%s), compiled by nibble %s\n", model.name.empty() ? "model" : model.name.c_str(),
               model.architecture.c_str(), manifest.compiler.c_str());
   std::printf("  layers %u, hidden %u, heads %u of %u, KV heads %u, vocabulary %u\n", model.layers,
               model.hidden, model.heads, model.headDim, model.kvHeads, model.vocabulary);

@@ -75,7 +75,7 @@ def compiled(tmp_path_factory):
         key = (str(checkpoint), *words)
         if key not in made:
             folder = tmp_path_factory.mktemp("artifact")
-            run(tool("nibble-compile"), checkpoint, "-o", folder / "model", "--report=none", *words)
+            run(tool("nibble-compile"), "--verify-phase", checkpoint, "-o", folder / "model", "--report=none", *words)
             made[key] = Artifact(folder / "model", folder)
         return made[key]
 

@@ -13,6 +13,12 @@
 
 namespace nibble {
 
+#ifdef NDEBUG
+inline constexpr bool kIsDebugBuild = false;
+#else
+inline constexpr bool kIsDebugBuild = true;
+#endif
+
 enum class ReportKind : uint8_t { Table, Json, None };
 
 /// Spellings are those of the command line (DESIGN section 10); empty where nothing was said.
@@ -23,13 +29,14 @@ struct CompileOptions {
   Phase to = Phase::Link;
   std::string checkpoint; // with `from`: where the weights and the tokenizer are
   std::string precision, head, embedding, activations;
-  std::string plan, writePlan;                   // files
-  std::vector<std::string> targets = {"native"}; // of CPUs
+  std::string plan, writePlan;      // files
+  std::vector<std::string> targets; // of CPUs; empty: native, or those that `from` generated code for
   std::string tuneFor;
   std::optional<int64_t> context; // positions of a sequence at run time, unless a run says otherwise
   unsigned threads = 0;           // 0: all cores that this process may use
   ReportKind report = ReportKind::Table;
   bool tokenizer = true;
+  bool verifyPhase = kIsDebugBuild; // check every phase's contract when it ends
   std::string runtime; // the executable in front of the artifact; empty: nibble-run beside this program
   std::string program; // this program's path
 };

@@ -1,7 +1,7 @@
 //===- Pipelines.h - From one phase to the next -------------------------------------*- C++ -*-===//
 //
-// Each pipeline takes a module from the phase before to its own, and checks that it got there. The same
-// pipelines are `nibble-quantize`, `nibble-fuse` and `nibble-schedule` of nibble-opt.
+// Each pipeline takes a module from the phase before to its own, and checks that it got there unless told not
+// to. The same pipelines are `nibble-quantize`, `nibble-fuse` and `nibble-schedule` of nibble-opt.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -23,9 +23,9 @@ struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
   Option<std::string> plan{*this, "plan", llvm::cl::desc("Precision plan (JSON), which overrides these")};
 };
 
-void buildQuantizePipeline(mlir::OpPassManager &pm, const QuantizeOptions &options);
-void buildFusePipeline(mlir::OpPassManager &pm);
-void buildSchedulePipeline(mlir::OpPassManager &pm);
+void buildQuantizePipeline(mlir::OpPassManager &pm, const QuantizeOptions &options, bool verifyPhase = true);
+void buildFusePipeline(mlir::OpPassManager &pm, bool verifyPhase = true);
+void buildSchedulePipeline(mlir::OpPassManager &pm, bool verifyPhase = true);
 
 /// Under their names, for nibble-opt.
 void registerPipelines();

@@ -1,6 +1,7 @@
 //===- CompileKernels.cpp - Kernels of a scheduled module as machine code ---------------------===//
 #include "nibble/Codegen/CPU/CompileKernels.h"
 
+#include "dialects/RT/RT.h"
 #include "nibble/Codegen/CPU/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -22,6 +23,7 @@ using namespace nibble;
 
 /// A name that does not depend on the machine or the checkpoint.
 static constexpr const char *kModuleName = "kernels";
+static constexpr const char *kTuneAttribute = "nibble.tune"; // of a lowered module
 static constexpr const char *kTriple = "x86_64-unknown-linux-gnu";
 
 static std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CPUTarget &target, std::string &error) {
@@ -82,17 +84,29 @@ static Result<void> locateKernels(CompiledImage &image) {
   return {};
 }
 
-Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget &target) {
-  CompiledImage image{target, {}, {}};
-  OwningOpRef<ModuleOp> module = scheduled.clone();
-  MLIRContext *context = module->getContext();
-
-  PassManager pm(context);
+Result<OwningOpRef<ModuleOp>> nibble::lowerKernels(ModuleOp scheduled, const CPUTarget &target) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(scheduled.getLoc(), target.name);
+  (*module)->setAttr(kTuneAttribute, StringAttr::get(module->getContext(), target.tune));
+  for (auto kernel : scheduled.getOps<rt::KernelOp>())
+    module->push_back(kernel->clone());
+  PassManager pm(module->getContext());
   buildCPUCodegenPipeline(pm, target);
   if (failed(pm.run(*module)))
     return nibble::failure("kernels could not be lowered for " + target.name);
+  return Result<OwningOpRef<ModuleOp>>(std::move(module));
+}
 
-  module->walk([&](LLVM::LLVMFuncOp function) {
+Result<CPUTarget> nibble::targetOfLowered(ModuleOp lowered) {
+  NIBBLE_TRY(CPUTarget target, findCPUTarget(lowered.getName().value_or("a module without a name")));
+  if (auto tune = lowered->getAttrOfType<StringAttr>(kTuneAttribute))
+    target.tune = tune.str();
+  return target;
+}
+
+Result<CompiledImage> nibble::emitImage(ModuleOp module, const CPUTarget &target) {
+  CompiledImage image{target, {}, {}};
+  MLIRContext *context = module.getContext();
+  module.walk([&](LLVM::LLVMFuncOp function) {
     auto scratch = function->getAttrOfType<IntegerAttr>("nibble.scratch");
     if (!scratch)
       return;
@@ -108,7 +122,7 @@ Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget
   registerBuiltinDialectTranslation(*context);
   registerLLVMDialectTranslation(*context);
   llvm::LLVMContext llvmContext;
-  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(*module, llvmContext, kModuleName);
+  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, llvmContext, kModuleName);
   if (!translated)
     return nibble::failure("kernels could not be translated to LLVM IR for " + target.name);
   translated->setSourceFileName(kModuleName);
@@ -117,4 +131,9 @@ Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget
   NIBBLE_TRY(image.bytes, linkImage(object));
   NIBBLE_CHECK(locateKernels(image));
   return image;
+}
+
+Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget &target) {
+  NIBBLE_TRY(OwningOpRef<ModuleOp> lowered, lowerKernels(scheduled, target));
+  return emitImage(*lowered, target);
 }

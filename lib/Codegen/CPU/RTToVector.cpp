@@ -168,6 +168,8 @@ struct RTToVectorPass : nibble::impl::RTToVectorPassBase<RTToVectorPass> {
       getOperation().emitError() << found.error().message;
       return signalPassFailure();
     }
+    if (!tune.empty())
+      found->tune = tune;
     Builder b(&getContext());
     for (auto kernel : llvm::make_early_inc_range(getOperation().getOps<rt::KernelOp>())) {
       SmallVector<std::pair<std::string, Type>> variants = {{kernel.getName().str(), Type()}};

@@ -13,6 +13,8 @@ Examples:
   nibble-compile ./model -o model --write-plan=plan.json      then edit the plan, and feed it back with --plan=plan.json
   nibble-compile ./model --compile-to=fuse -o - | nibble-opt --nibble-schedule
   nibble-compile model.mlir --compile-from=fuse --checkpoint=./model -o model
+  nibble-compile ./model --compile-to=codegen --target=cpu:x86-64-v3,cpu:avx512-vnni -o code.mlir
+  nibble-compile code.mlir --compile-from=codegen --checkpoint=./model -o model
 
 FORMAT: f32, f16, bf16, int8[-g32|-g64|-g128|-channel], int4[-g32|-g64|-g128][-min], keep.
 PHASE: import, quantize, fuse, schedule, codegen, link.)";
@@ -77,6 +79,10 @@ int nibble::compileMain(int argc, char **argv) {
       ->check(CLI::IsMember({"table", "json", "none"}));
   app.add_option("--runtime", options.runtime,
                  "The runtime to put in front; nibble-run beside this program unless said");
+  app.add_flag("--verify-phase,!--no-verify-phase", options.verifyPhase,
+               std::string("Checks after every phase that the module is in the state in which the phase ends "
+                           "(pass nibble-verify-phase); ") +
+                   (kIsDebugBuild ? "on" : "off") + " in this build unless said");
   app.add_flag("!--no-tokenizer", options.tokenizer,
                "Leaves the tokenizer out: the artifact takes and gives token ids");
 

@@ -91,12 +91,14 @@ private:
   Result<void> findTargets();
   Result<void> openInputs();
   Result<void> readModule();
+  Result<void> verify(Phase phase);
   Result<void> checkContext();
   Result<void> checkFormats();
   Result<void> runPipeline(Phase phase);
   Result<void> writePlanFile();
   Result<std::string> bytecode();
   Result<void> generateCode();
+  Result<void> emitCode(ModuleOp lowered, const CPUTarget &target);
   Result<void> writeModule();
   Result<std::vector<std::byte>> compileTokenizer();
   Result<void> link();
@@ -125,9 +127,6 @@ Result<void> Compiler::checkOptions() {
   if (options.from && *options.from >= options.to)
     return usage("--compile-from=" + std::string(phaseName(*options.from)) +
                  " is not before --compile-to=" + std::string(phaseName(options.to)));
-  if (options.from && *options.from >= Phase::Codegen)
-    return usage("--compile-from=" + std::string(phaseName(*options.from)) +
-                 " cannot be resumed; the last phase that can is schedule");
   if (!options.from && !options.checkpoint.empty())
     return usage("--checkpoint goes with --compile-from; without it the checkpoint is the first argument");
   if (options.from && options.to == Phase::Link && options.checkpoint.empty())
@@ -137,6 +136,9 @@ Result<void> Compiler::checkOptions() {
   if (choosesFormats && firstPhase() >= Phase::Quantize)
     return usage("formats were chosen before the phase " + std::string(phaseName(firstPhase())) +
                  "; resume from import, or leave precision, head, embedding, activations and plan out");
+  if (firstPhase() == Phase::Codegen && !(options.targets.empty() && options.tuneFor.empty()))
+    return usage("code was generated before the phase codegen ended; resume from schedule, or leave --target "
+                 "and --tune-for out");
   if (!options.writePlan.empty() && options.to < Phase::Quantize)
     return usage("--write-plan needs the phase quantize");
   if (options.output.empty() && options.to == Phase::Link)
@@ -152,7 +154,12 @@ Result<void> Compiler::checkOptions() {
 }
 
 Result<void> Compiler::findTargets() {
-  for (const std::string &name : options.targets) {
+  if (firstPhase() == Phase::Codegen)
+    return {}; // readModule finds them
+  std::vector<std::string> names = options.targets;
+  if (names.empty())
+    names.push_back("native");
+  for (const std::string &name : names) {
     Result<CPUTarget> target = findCPUTarget(name);
     if (!target)
       return usage("--target: " + target.error().message);
@@ -161,8 +168,6 @@ Result<void> Compiler::findTargets() {
     if (llvm::none_of(targets, [&](const CPUTarget &known) { return known.name == target->name; }))
       targets.push_back(*std::move(target));
   }
-  if (options.to == Phase::Codegen && targets.size() != 1)
-    return usage("--compile-to=codegen gives one module: give --target one CPU");
   return {};
 }
 
@@ -176,7 +181,7 @@ Result<void> Compiler::openInputs() {
   if (options.from)
     return readModule();
   module = buildModel(context, *checkpoint);
-  return {};
+  return options.verifyPhase ? verify(Phase::Import) : Result<void>();
 }
 
 Result<void> Compiler::readModule() {
@@ -189,11 +194,22 @@ Result<void> Compiler::readModule() {
   module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
   if (!module)
     return diagnostics.take(options.input + ": no module of MLIR, text or bytecode");
+  if (auto verified = verify(*options.from); !verified)
+    return nibble::failure(options.input + ": not a module of the phase " +
+                           std::string(phaseName(*options.from)) + "; " + verified.error().message);
+  for (ModuleOp lowered : module->getOps<ModuleOp>()) {
+    NIBBLE_TRY(CPUTarget target, targetOfLowered(lowered));
+    targets.push_back(std::move(target));
+  }
+  return {};
+}
+
+/// Checks the contract of a phase that is said to be done.
+Result<void> Compiler::verify(Phase phase) {
   PassManager pm(&context);
-  pm.addPass(createVerifyPhasePass({std::string(phaseName(*options.from))}));
+  pm.addPass(createVerifyPhasePass({std::string(phaseName(phase))}));
   if (failed(pm.run(*module)))
-    return diagnostics.take(options.input + ": not a module of the phase " +
-                            std::string(phaseName(*options.from)));
+    return diagnostics.take("the contract of the phase " + std::string(phaseName(phase)) + " is broken");
   return {};
 }
 
@@ -236,11 +252,11 @@ Result<void> Compiler::runPipeline(Phase phase) {
     formats.embedding = options.embedding;
     formats.activations = options.activations;
     formats.plan = options.plan;
-    buildQuantizePipeline(pm, formats);
+    buildQuantizePipeline(pm, formats, options.verifyPhase);
   } else if (phase == Phase::Fuse) {
-    buildFusePipeline(pm);
+    buildFusePipeline(pm, options.verifyPhase);
   } else {
-    buildSchedulePipeline(pm);
+    buildSchedulePipeline(pm, options.verifyPhase);
   }
   if (failed(pm.run(*module)))
     return diagnostics.take("the phase " + std::string(phaseName(phase)) + " failed");
@@ -269,21 +285,28 @@ Result<std::string> Compiler::bytecode() {
 }
 
 Result<void> Compiler::generateCode() {
-  if (options.to == Phase::Codegen) {
-    progress.begin("codegen");
-    PassManager pm(&context);
-    buildCPUCodegenPipeline(pm, targets.front());
-    if (failed(pm.run(*module)))
-      return diagnostics.take("the phase codegen failed");
-    return {};
-  }
   for (const CPUTarget &target : targets) {
     progress.begin("code for " + target.name);
-    Result<CompiledImage> image = compileKernels(*module, target);
-    if (!image)
-      return diagnostics.take(image.error().message);
-    images.push_back(*std::move(image));
+    if (firstPhase() == Phase::Codegen) {
+      NIBBLE_CHECK(emitCode(module->lookupSymbol<ModuleOp>(target.name), target));
+      continue;
+    }
+    Result<OwningOpRef<ModuleOp>> lowered = lowerKernels(*module, target);
+    if (!lowered)
+      return diagnostics.take(lowered.error().message);
+    if (options.to == Phase::Link)
+      NIBBLE_CHECK(emitCode(**lowered, target));
+    if (options.to == Phase::Codegen || options.verifyPhase)
+      module->push_back(lowered->release());
   }
+  return options.verifyPhase ? verify(Phase::Codegen) : Result<void>();
+}
+
+Result<void> Compiler::emitCode(ModuleOp lowered, const CPUTarget &target) {
+  Result<CompiledImage> image = emitImage(lowered, target);
+  if (!image)
+    return diagnostics.take(image.error().message);
+  images.push_back(*std::move(image));
   return {};
 }
 

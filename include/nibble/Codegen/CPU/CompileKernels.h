@@ -34,8 +34,19 @@ struct CompiledImage {
   std::vector<CompiledKernel> kernels;
 };
 
-/// Compiles the kernels of `scheduled` (which stays as it is). Errors are reported as diagnostics and
-/// returned.
+// All of these report errors as diagnostics and return them.
+
+/// The kernels of `scheduled` (which stays as it is) in the LLVM dialect: a module that bears the target's
+/// name, with what the phase codegen adds beside kernels and program for each target.
+Result<mlir::OwningOpRef<mlir::ModuleOp>> lowerKernels(mlir::ModuleOp scheduled, const CPUTarget &target);
+
+/// The target of such a module.
+Result<CPUTarget> targetOfLowered(mlir::ModuleOp lowered);
+
+/// Compiles and links such a module.
+Result<CompiledImage> emitImage(mlir::ModuleOp lowered, const CPUTarget &target);
+
+/// Both steps on the kernels of `scheduled`, which stays as it is.
 Result<CompiledImage> compileKernels(mlir::ModuleOp scheduled, const CPUTarget &target);
 
 /// Links one relocatable object into an image as above.

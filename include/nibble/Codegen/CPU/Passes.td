@@ -20,7 +20,8 @@ def RTToVectorPass : Pass<"rt-to-vector", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
-                        "CPU target: x86-64-v3, avx512-vnni, or native">];
+                        "CPU target: x86-64-v3, avx512-vnni, or native">,
+                 Option<"tune", "tune", "std::string", "", "CPU whose timing counts; the target's own if empty">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::nibble::lowbit::LowbitDialect"];
