@@ -1,4 +1,4 @@
-//===- Attention.h - Written by python/fixtures/reference_ops.py ----------------*- C++ -*-===//
+//===- Attention.h - Written by python/fixtures/reference_ops.py --------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

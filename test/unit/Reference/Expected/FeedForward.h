@@ -1,4 +1,4 @@
-//===- FeedForward.h - Written by python/fixtures/reference_ops.py --------------*- C++ -*-===//
+//===- FeedForward.h - Written by python/fixtures/reference_ops.py ------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

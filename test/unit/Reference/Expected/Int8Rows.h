@@ -1,4 +1,4 @@
-//===- Int8Rows.h - Written by python/fixtures/reference_ops.py -----------------*- C++ -*-===//
+//===- Int8Rows.h - Written by python/fixtures/reference_ops.py ---------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-//===- Linears.h - Written by python/fixtures/reference_ops.py ------------------*- C++ -*-===//
+//===- Linears.h - Written by python/fixtures/reference_ops.py ----------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-//===- Norms.h - Written by python/fixtures/reference_ops.py --------------------*- C++ -*-===//
+//===- Norms.h - Written by python/fixtures/reference_ops.py ------------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-//===- Rotary.h - Written by python/fixtures/reference_ops.py -------------------*- C++ -*-===//
+//===- Rotary.h - Written by python/fixtures/reference_ops.py -----------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>

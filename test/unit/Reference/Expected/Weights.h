@@ -1,4 +1,4 @@
-//===- Weights.h - Written by python/fixtures/reference_ops.py ------------------*- C++ -*-===//
+//===- Weights.h - Written by python/fixtures/reference_ops.py ----------------------*- C++ -*-===//
 #pragma once
 
 #include <vector>
