@@ -1,4 +1,4 @@
-"""Runs Nibble and llama.cpp side by side on the same weights and prints ratios.
+"""Runs Nibble and other programs side by side on the same weights and prints ratios.
 
     python python/bench/compare.py --data DIR --shape llama-3.2-1b --llama-python VENV/bin/python
 
@@ -7,8 +7,9 @@ turns with the round, and so does the read bandwidth of the machine. A ratio is 
 median of the rounds and, in brackets, the least and the most. `others` is the share of all cores that other processes
 took meanwhile: a measurement with more than --quiet of it is made again, three times at most, and the quietest counts.
 
-Whatever is missing below DIR is made: the checkpoint, its GGUF, the artifact. Both programs read the same codes: the
-artifact is compiled from the GGUF.
+The others are those whose interpreter or folder is given: llama.cpp, ik_llama.cpp, OpenVINO, ONNX Runtime GenAI
+(README.md). Whatever is missing below DIR is made: the checkpoint, its GGUF, the artifact, the others' files. Nibble,
+llama.cpp and ik_llama.cpp read the same codes: the artifact is compiled from the GGUF.
 """
 
 import argparse
@@ -204,6 +205,15 @@ class Files:
         if not self.artifact.exists() or self.artifact.stat().st_mtime < compiler.stat().st_mtime:
             self.command(compiler, self.gguf, "-o", self.artifact, "--report=none", *self.options.compile_option)
 
+    def converted(self, kind, python):
+        """The folder of a program that rounds the checkpoint itself."""
+        if self.options.precision != "int4" or self.options.table:
+            raise SystemExit(f"{kind}: only --precision int4, without --table, is converted for it")
+        out = self.options.data / f"{self.options.shape}.{kind}"
+        if not out.exists():
+            self.command(python, HERE / "make_peer_models.py", kind, self.folder, out)
+        return out
+
 
 def start(files, rows, options):
     most = lambda values: str(max(1, max(values)))
@@ -211,10 +221,19 @@ def start(files, rows, options):
                              "--prompt", most(row.prompt for row in rows), "--batch", most(row.batch for row in rows),
                              "--depth", most(row.depth for row in rows), "--decode", most(row.decode for row in rows),
                              *options.run_option])
+    same = ["--threads", options.threads, "--rows", *rows]
     peers = []
     if options.llama_python:
-        peers.append(Peer("llama.cpp", [options.llama_python, HERE / "peers" / "llama_cpp_peer.py", files.gguf,
-                                        "--threads", options.threads, "--rows", *rows]))
+        peers.append(Peer("llama.cpp", [options.llama_python, HERE / "peers" / "llama_cpp_peer.py", files.gguf, *same]))
+    if options.ik_tools:
+        peers.append(Peer("ik_llama.cpp", [sys.executable, HERE / "peers" / "ik_llama_peer.py", files.gguf,
+                                           "--tools", options.ik_tools, *same]))
+    if options.openvino_python:
+        peers.append(Peer("OpenVINO", [options.openvino_python, HERE / "peers" / "openvino_peer.py",
+                                       files.converted("openvino", options.openvino_python), *same]))
+    if options.onnx_python:
+        peers.append(Peer("ONNX Runtime", [options.onnx_python, HERE / "peers" / "onnx_genai_peer.py",
+                                           files.converted("onnx", options.onnx_python), *same]))
     return nibble, peers
 
 
@@ -232,6 +251,9 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parents[1] / "build" / "release")
     parser.add_argument("--artifact", type=pathlib.Path, help="use this one instead of compiling the GGUF")
     parser.add_argument("--llama-python", metavar="PYTHON", help="an interpreter that has llama-cpp-python")
+    parser.add_argument("--ik-tools", type=pathlib.Path, metavar="FOLDER", help="where llama-batched-bench of ik_llama.cpp is")
+    parser.add_argument("--openvino-python", metavar="PYTHON", help="an interpreter that has openvino, and optimum-intel")
+    parser.add_argument("--onnx-python", metavar="PYTHON", help="an interpreter that has onnxruntime-genai")
     parser.add_argument("--compile-option", action="append", default=[], help="for nibble-compile, =-separated")
     parser.add_argument("--run-option", action="append", default=[], help="for the artifact, =-separated")
     parser.add_argument("--json", type=pathlib.Path, help="write all rounds here")

@@ -99,3 +99,26 @@ def test_ratios_are_taken_within_rounds():
     assert result["fraction_of_read"]["median"] == pytest.approx(250 * (1e6 + 4 * 4.5 * 256) / 2e9)
     layers, head = compare.linear_macs(TINY)
     assert result["fraction_of_int8_peak"]["median"] == pytest.approx(1000 * (layers + head) / 1e9)
+
+
+def test_the_table_of_batched_bench_is_read():
+    """As examples/batched-bench of ik_llama.cpp prints it: PP, TG, B, N_KV, seconds and rates of both and in all."""
+    sys.path.insert(0, str(BENCH / "peers"))
+    import ik_llama_peer
+
+    output = ("|    PP |     TG |    B |   N_KV |   T_PP s | S_PP t/s |   T_TG s | S_TG t/s |      T s |    S t/s |\n"
+              "|-------|--------|------|--------|----------|----------|----------|----------|----------|----------|\n"
+              "|     1 |     32 |    8 |    264 |    0.061 |   131.15 |    3.200 |    80.00 |    3.261 |    80.96 |\n")
+    assert ik_llama_peer.seconds_of(output, Row.parse("decode32x8")) == (0.061, 3.2)
+    with pytest.raises(SystemExit, match="no line for 4 sequences"):
+        ik_llama_peer.seconds_of(output, Row.parse("decode32x4"))
+
+
+def test_a_plot_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    spread = {"median": 2.0, "least": 1.5, "most": 2.5}
+    document = {"date": "2026-11-22 12:00", "cpu": "some CPU", "shape": "llama-3.2-1b", "format": "Q4_0", "threads": 2,
+                "results": [{"row": row, "ratios": {"llama.cpp": spread}} for row in ("prompt512", "decode64")]}
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    subprocess.run([sys.executable, BENCH / "plot.py", "-o", tmp_path / "a.svg", tmp_path / "a.json"], check=True)
+    assert "<svg" in (tmp_path / "a.svg").read_text()

@@ -230,8 +230,9 @@ static Result<int> serveRequests(Bench &bench, const BenchRow &most) {
 
 static Result<std::unique_ptr<Bench>> start(const Artifact &artifact, const EngineOptions &options,
                                             const BenchFlags &flags) {
+  NIBBLE_TRY(MemoryPlan plan, planMemory(artifact, options));
+  NIBBLE_TRY(auto probe, ArtifactProbe::create(artifact, plan, flags.cacheFactor));
   NIBBLE_TRY(auto engine, startEngine(artifact, options, flags.run));
-  NIBBLE_TRY(auto probe, ArtifactProbe::create(artifact, engine.plan(), flags.cacheFactor));
   return std::make_unique<Bench>(std::move(engine), std::move(probe), artifact, options.tokenBudget);
 }
 

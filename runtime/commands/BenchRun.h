@@ -41,7 +41,8 @@ struct LinearWork {
                        const std::vector<KernelInfo> &kernels);
 };
 
-/// The probes of an artifact on a pool of their own.
+/// The probes of an artifact on a pool of their own. To be created before the engine, whose pool would leave
+/// it one core.
 class ArtifactProbe {
 public:
   /// Without probes (the artifact was made by another compiler) there are no limits.
