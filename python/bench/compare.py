@@ -201,9 +201,10 @@ class Files:
             self.command(sys.executable, HERE / "make_gguf.py", self.folder, self.gguf, "--type", self.kind, *table)
         if self.options.artifact:
             return
-        compiler = self.options.build / "bin" / "nibble-compile"
-        if not self.artifact.exists() or self.artifact.stat().st_mtime < compiler.stat().st_mtime:
-            self.command(compiler, self.gguf, "-o", self.artifact, "--report=none", *self.options.compile_option)
+        tools = [self.options.build / "bin" / name for name in ("nibble-compile", "nibble-run")]
+        built = max(tool.stat().st_mtime for tool in tools)
+        if not self.artifact.exists() or self.artifact.stat().st_mtime < built:
+            self.command(tools[0], self.gguf, "-o", self.artifact, "--report=none", *self.options.compile_option)
 
     def converted(self, kind, python):
         """The folder of a program that rounds the checkpoint itself."""
