@@ -153,3 +153,10 @@ LogicalResult Dot4Op::verify() {
                          << getAcc().getType().getDimSize(0) << " lanes, found " << getA().getType();
   return success();
 }
+
+LogicalResult Dot2Op::verify() {
+  if (getA().getType().getDimSize(0) != 2 * getAcc().getType().getDimSize(0))
+    return emitOpError() << "needs two bf16 for each of the accumulator's "
+                         << getAcc().getType().getDimSize(0) << " lanes, found " << getA().getType();
+  return success();
+}

@@ -155,4 +155,21 @@ def Lowbit_Dot4Op : Lowbit_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>, A
   let hasFolder = 1;
 }
 
+def Lowbit_Dot2Op : Lowbit_Op<"dot2", [Pure, AllTypesMatch<["acc", "result"]>, AllTypesMatch<["a", "b"]>]> {
+  let summary = "inner product step: f32 lanes += two products of bf16";
+  let description = [{
+    result[l] = (acc[l] + a[2l+1] b[2l+1]) + a[2l] b[2l], each multiply-add rounded once to nearest even in f32, subnormal
+    inputs and results taken as zeros: `vdpbf16ps`. Only targets with that instruction have it (CPUTarget::hasBF16Dot).
+
+    ```mlir
+    %r = lowbit.dot2 %acc, %a, %b : vector<16xf32>, vector<32xbf16>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [F32]>:$acc, VectorOfRankAndType<[1], [BF16]>:$a,
+                       VectorOfRankAndType<[1], [BF16]>:$b);
+  let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
+  let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+  let hasVerifier = 1;
+}
+
 #endif // NIBBLE_DIALECTS_LOWBIT_OPS

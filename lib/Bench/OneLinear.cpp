@@ -83,9 +83,7 @@ public:
   Result<OneLinear> run() {
     NIBBLE_CHECK(checkOptions());
     NIBBLE_CHECK(runPhases());
-    NIBBLE_TRY(CPUTarget target, findCPUTarget(options.target));
-    if (!options.tuneFor.empty())
-      target.tune = options.tuneFor;
+    NIBBLE_TRY(CPUTarget target, findCPUTarget(options.target, options.tuneFor));
     auto image = compileKernels(*module, target);
     if (!image)
       return diagnostics.take(image.error().message);

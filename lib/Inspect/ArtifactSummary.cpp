@@ -88,6 +88,7 @@ static Json describeVariant(const Manifest &manifest, const VariantInfo &variant
                        {"scratch", kernel.scratch},
                        {"dispatches", dispatches[i]}});
   return {{"target", variant.target},
+          {"tuned_for", variant.tunedFor},
           {"features", variant.features},
           {"code_bytes", manifest.segments[variant.segment].size},
           {"dispatches", variant.program.dispatches.size()},
@@ -158,7 +159,10 @@ static void printTarget(llvm::raw_ostream &stream, const Json &target) {
   stream << "\nTarget " << printable(target["target"].get<std::string>()) << ": "
          << target["dispatches"].get<uint64_t>() << " dispatches a step, code of "
          << bytesText(target["code_bytes"].get<uint64_t>()) << "; needs "
-         << (features.empty() ? "nothing" : printable(features)) << "\n";
+         << (features.empty() ? "nothing" : printable(features));
+  if (std::string tuned = target["tuned_for"].get<std::string>(); !tuned.empty())
+    stream << "; tuned for " << printable(tuned);
+  stream << "\n";
   Table table({"kernel", "family", ">dispatches", ">code", ">scratch"});
   for (const Json &kernel : target["kernels"])
     table.add({kernel["name"].get<std::string>(), kernel["family"].get<std::string>(),

@@ -2,6 +2,7 @@
 #include "lib/Inspect/KernelModule.h"
 
 #include "dialects/RT/RT.h"
+#include "nibble/Codegen/CPU/Target.h"
 #include "nibble/Pipelines/Pipelines.h"
 #include "nibble/Pipelines/Registration.h"
 #include "nibble/runtime/ProbeABI.h"
@@ -73,11 +74,17 @@ Result<std::string> nibble::kernelModuleText(const Artifact &artifact, const Fou
     alone->push_back(kernel->clone());
   std::string text;
   llvm::raw_string_ostream stream(text);
-  const std::string &target = found.variant->target;
+  const std::string &target = found.variant->target, &tuning = found.variant->tunedFor;
+  std::string options = "target=" + target, triple;
+  if (!tuning.empty() && tuning != cpuTunings().front().name)
+    options = "\"" + options + " tune-for=" + tuning + "\"";
+  if (Result<CPUTarget> known = findCPUTarget(target); known && known->instructions != InstructionSet::X86_64)
+    triple = std::string(" -mtriple=") + known->triple();
   stream << "// Kernel " << name << ", as the phase schedule made it. Its machine code for " << target
          << " comes from this text by\n"
-         << "//   nibble-opt - --nibble-codegen-cpu=target=" << target
-         << " | mlir-translate --mlir-to-llvmir | llc -O3 --relocation-model=pic -filetype=asm\n"
+         << "//   nibble-opt - --nibble-codegen-cpu=" << options
+         << " | mlir-translate --mlir-to-llvmir | llc -O3" << triple
+         << " --relocation-model=pic -filetype=asm\n"
          << "// where mlir-translate and llc are LLVM 22's (mlir-translate-22, llc-22).\n";
   alone->print(stream);
   stream << "\n";

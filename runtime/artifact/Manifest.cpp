@@ -188,6 +188,8 @@ private:
   VariantInfo parseVariant(const JsonCursor &at) {
     VariantInfo variant;
     variant.target = at["target"].text();
+    if (at.has("tuned_for"))
+      variant.tunedFor = at["tuned_for"].text();
     JsonCursor features = at["features"];
     for (size_t i = 0, count = features.size(); i < count; ++i)
       variant.features.push_back(features[i].text());

@@ -79,8 +79,10 @@ static void printTensors(const Manifest &manifest) {
 
 static void printVariants(const Manifest &manifest) {
   for (const VariantInfo &variant : manifest.variants) {
-    std::printf("\ncode for %s (needs %s): %zu kernels, %zu dispatches a step\n", variant.target.c_str(),
-                joined(variant.features).c_str(), variant.kernels.size(), variant.program.dispatches.size());
+    std::string tuned = variant.tunedFor.empty() ? "" : "; tuned for " + variant.tunedFor;
+    std::printf("\ncode for %s (needs %s%s): %zu kernels, %zu dispatches a step\n", variant.target.c_str(),
+                joined(variant.features).c_str(), tuned.c_str(), variant.kernels.size(),
+                variant.program.dispatches.size());
     for (const KernelInfo &kernel : variant.kernels)
       std::printf("  %-56s %-12s %8" PRIu64 " B\n", kernel.name.c_str(), kernel.family.c_str(), kernel.size);
   }

@@ -33,7 +33,7 @@ Matrix dequantize(const RowBlock &weight);
 RowBlock quantize(const Matrix &values, const Format &format);
 
 //===------------------------------------------------------------------------------------------------------===//
-// Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4
+// Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4, lowbit.dot2
 //===------------------------------------------------------------------------------------------------------===//
 
 /// y[m][n] = sum over k of x[m][k] w[n][k] + bias[n]; x is [M][K], the result [M][N]; no bias: an empty span.
@@ -55,6 +55,9 @@ Matrix lora(const Matrix &x, const Matrix &base, const Matrix &a, const Matrix &
 /// result[l] = acc[l] + sum over i < 4 of u8(a[4l+i]) s8(b[4l+i]), modulo 2^32.
 std::vector<int32_t> dot4(std::span<const int32_t> acc, std::span<const uint8_t> a,
                           std::span<const int8_t> b);
+
+/// result[l] = acc[l] + a[2l+1] b[2l+1] + a[2l] b[2l].
+std::vector<double> dot2(std::span<const double> acc, std::span<const double> a, std::span<const double> b);
 
 //===------------------------------------------------------------------------------------------------------===//
 // Row-wise work: llm.embed, llm.rms_norm, llm.layer_norm, llm.rope, llm.glu

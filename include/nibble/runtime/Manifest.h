@@ -88,6 +88,7 @@ struct ProgramInfo {
 
 struct VariantInfo {
   std::string target;
+  std::string tunedFor; // "znver4"; empty where the artifact does not say
   std::vector<std::string> features;
   uint32_t segment = 0;
   std::vector<KernelInfo> kernels;

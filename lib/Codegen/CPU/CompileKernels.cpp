@@ -23,8 +23,7 @@ using namespace nibble;
 
 /// A name that does not depend on the machine or the checkpoint.
 static constexpr const char *kModuleName = "kernels";
-static constexpr const char *kTuneAttribute = "nibble.tune"; // of a lowered module
-static constexpr const char *kTriple = "x86_64-unknown-linux-gnu";
+static constexpr const char *kTuningAttribute = "nibble.tuning"; // of a lowered module
 
 static std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CPUTarget &target, std::string &error) {
   // Idempotent and cheap; the back end has no other way in.
@@ -32,7 +31,11 @@ static std::unique_ptr<llvm::TargetMachine> createTargetMachine(const CPUTarget 
   LLVMInitializeX86Target();
   LLVMInitializeX86TargetMC();
   LLVMInitializeX86AsmPrinter();
-  llvm::Triple triple(kTriple);
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
+  llvm::Triple triple(target.triple());
   const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, error);
   if (!backend)
     return nullptr;
@@ -47,8 +50,8 @@ static Result<std::vector<char>> emitObject(llvm::Module &module, const CPUTarge
   std::string error;
   std::unique_ptr<llvm::TargetMachine> machine = createTargetMachine(target, error);
   if (!machine)
-    return nibble::failure("no x86-64 back end in this LLVM: " + error);
-  module.setTargetTriple(llvm::Triple(kTriple));
+    return nibble::failure("no back end for " + target.name + " in this LLVM: " + error);
+  module.setTargetTriple(llvm::Triple(target.triple()));
   module.setDataLayout(machine->createDataLayout());
   llvm::SmallVector<char, 0> object;
   llvm::raw_svector_ostream stream(object);
@@ -86,7 +89,7 @@ static Result<void> locateKernels(CompiledImage &image) {
 
 Result<OwningOpRef<ModuleOp>> nibble::lowerKernels(ModuleOp scheduled, const CPUTarget &target) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(scheduled.getLoc(), target.name);
-  (*module)->setAttr(kTuneAttribute, StringAttr::get(module->getContext(), target.tune));
+  (*module)->setAttr(kTuningAttribute, StringAttr::get(module->getContext(), target.tuning.name));
   for (auto kernel : scheduled.getOps<rt::KernelOp>())
     module->push_back(kernel->clone());
   PassManager pm(module->getContext());
@@ -97,13 +100,11 @@ Result<OwningOpRef<ModuleOp>> nibble::lowerKernels(ModuleOp scheduled, const CPU
 }
 
 Result<CPUTarget> nibble::targetOfLowered(ModuleOp lowered) {
-  NIBBLE_TRY(CPUTarget target, findCPUTarget(lowered.getName().value_or("a module without a name")));
-  if (auto tune = lowered->getAttrOfType<StringAttr>(kTuneAttribute))
-    target.tune = tune.str();
-  return target;
+  auto tuning = lowered->getAttrOfType<StringAttr>(kTuningAttribute);
+  return findCPUTarget(lowered.getName().value_or("a module without a name"), tuning ? tuning.getValue() : "");
 }
 
-Result<CompiledImage> nibble::emitImage(ModuleOp module, const CPUTarget &target) {
+Result<CompiledImage> nibble::emitImage(ModuleOp module, const CPUTarget &target, EditIR edit) {
   CompiledImage image{target, {}, {}};
   MLIRContext *context = module.getContext();
   module.walk([&](LLVM::LLVMFuncOp function) {
@@ -126,14 +127,16 @@ Result<CompiledImage> nibble::emitImage(ModuleOp module, const CPUTarget &target
   if (!translated)
     return nibble::failure("kernels could not be translated to LLVM IR for " + target.name);
   translated->setSourceFileName(kModuleName);
+  if (edit)
+    edit(*translated);
 
   NIBBLE_TRY(std::vector<char> object, emitObject(*translated, target));
-  NIBBLE_TRY(image.bytes, linkImage(object));
+  NIBBLE_TRY(image.bytes, linkImage(object, target.instructions));
   NIBBLE_CHECK(locateKernels(image));
   return image;
 }
 
-Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget &target) {
+Result<CompiledImage> nibble::compileKernels(ModuleOp scheduled, const CPUTarget &target, EditIR edit) {
   NIBBLE_TRY(OwningOpRef<ModuleOp> lowered, lowerKernels(scheduled, target));
-  return emitImage(*lowered, target);
+  return emitImage(*lowered, target, edit);
 }

@@ -104,14 +104,15 @@ struct Elementwise {
     return select(less(magnitude, number(x.getType(), 0.625)), small, large);
   }
 
-  /// sin(x + quadrants * pi / 2): the reduction is in f64, where pi / 2 in two parts is exact enough for |x|
-  /// < 2^30.
+  /// sin(x + quadrants * pi / 2): the reduction is in f64 for |x| < 2^30. The first two of the three parts of
+  /// pi / 2 have 21 bits, so that their products with n are exact, with multiply-adds or without.
   Value sine(Value x, int64_t quadrants) {
     Type doubles = withElement(x.getType(), b.getF64Type()), ints = withElement(x.getType(), b.getI32Type());
     Value wide = arith::ExtFOp::create(b, doubles, x);
     Value n = round(mul(wide, 0.63661977236758134308));
-    Value r = fma(n, -1.57079632679489661923, wide);
-    r = fma(n, -6.12323399573676603587e-17, r);
+    Value r = fma(n, -0x1.921fbp+0, wide);
+    r = fma(n, -0x1.5110bp-22, r);
+    r = fma(n, -6.223372171896613e-14, r);
     Value z = mul(r, r);
     Value s = polynomial(z, {-1.0 / 39916800, 1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6});
     s = fma(mul(s, z), r, r);

@@ -15,96 +15,117 @@ namespace nibble {
 using namespace mlir;
 using namespace nibble;
 
-/// Products whose i16 sums do not saturate when they are added up before they are widened: 8 x 2 x 15 x 128 =
-/// 30720.
-static constexpr size_t kMaddubsChain = 8;
-
-static Value intrinsic(ImplicitLocOpBuilder &b, StringRef name, Type result, ValueRange operands) {
-  return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name), operands).getResult(0);
-}
-
-static Value constant(ImplicitLocOpBuilder &b, VectorType type, int64_t value) {
-  return arith::ConstantOp::create(
-      b, DenseElementsAttr::get(type, Attribute(b.getIntegerAttr(type.getElementType(), value))));
-}
-
-static VectorType words(lowbit::Dot4Op op) {
-  return VectorType::get({2 * op.getType().getDimSize(0)}, IntegerType::get(op.getContext(), 16));
-}
-
-/// %r = lowbit.dot4 %acc, %a, %b  ->  vpdpbusd
-static LogicalResult legalizeVNNI(lowbit::Dot4Op op) {
-  int64_t lanes = op.getType().getDimSize(0);
-  if (lanes != 16 && lanes != 8 && lanes != 4)
-    return op.emitOpError() << "no vpdpbusd has " << lanes << " lanes";
-  ImplicitLocOpBuilder b(op.getLoc(), op);
-  std::string name = "llvm.x86.avx512.vpdpbusd." + std::to_string(32 * lanes);
-  op.replaceAllUsesWith(intrinsic(b, name, op.getType(), {op.getAcc(), op.getA(), op.getB()}));
-  op.erase();
-  return success();
-}
-
-/// %r = lowbit.dot4 %acc, %a, %b  ->  %acc + pmaddwd(even %a, even %b) + pmaddwd(odd %a, odd %b), bytes as
-/// i16
-static LogicalResult legalizeWidening(lowbit::Dot4Op op) {
-  if (op.getType().getDimSize(0) != 8)
-    return op.emitOpError() << "pmaddwd of 256 bits has 8 lanes";
-  ImplicitLocOpBuilder b(op.getLoc(), op);
-  VectorType type = words(op);
-  Value eight = constant(b, type, 8);
-  Value a = vector::BitCastOp::create(b, type, op.getA()), x = vector::BitCastOp::create(b, type, op.getB());
-  Value evenA = arith::AndIOp::create(b, a, constant(b, type, 255));
-  Value oddA = arith::ShRUIOp::create(b, a, eight);
-  Value evenX = arith::ShRSIOp::create(b, arith::ShLIOp::create(b, x, eight), eight);
-  Value oddX = arith::ShRSIOp::create(b, x, eight);
-  Value even = intrinsic(b, "llvm.x86.avx2.pmadd.wd", op.getType(), {evenA, evenX});
-  Value odd = intrinsic(b, "llvm.x86.avx2.pmadd.wd", op.getType(), {oddA, oddX});
-  Value sum = arith::AddIOp::create(b, arith::AddIOp::create(b, op.getAcc(), even), odd);
-  op.replaceAllUsesWith(sum);
-  op.erase();
-  return success();
-}
-
-/// The accumulator comes from a product of small bytes that nothing else reads.
-static lowbit::Dot4Op previousInChain(lowbit::Dot4Op op) {
-  auto previous = op.getAcc().getDefiningOp<lowbit::Dot4Op>();
-  bool joins = previous && previous->hasOneUse() && previous->getBlock() == op->getBlock() &&
-               previous.getUnsignedMax().value_or(255) <= 15;
-  return joins ? previous : lowbit::Dot4Op();
-}
-
-/// The product `last` and those that only feed its accumulator, last first.
-static SmallVector<lowbit::Dot4Op> chainOf(lowbit::Dot4Op last) {
-  SmallVector<lowbit::Dot4Op> chain = {last};
-  while (chain.size() < kMaddubsChain)
-    if (lowbit::Dot4Op previous = previousInChain(chain.back()))
-      chain.push_back(previous);
-    else
-      break;
-  return chain;
-}
-
-/// %r = lowbit.dot4 (lowbit.dot4 %acc, %a0, %b0), %a1, %b1
-///   ->  %acc + pmaddwd(pmaddubsw(%a0, %b0) + pmaddubsw(%a1, %b1), 1)
-static LogicalResult legalizeMaddubs(ArrayRef<lowbit::Dot4Op> chain) {
-  lowbit::Dot4Op last = chain.front(), first = chain.back();
-  if (last.getType().getDimSize(0) != 8)
-    return last.emitOpError() << "pmaddubsw of 256 bits has 8 lanes";
-  ImplicitLocOpBuilder b(last.getLoc(), last);
-  VectorType type = words(last);
-  Value sum;
-  for (lowbit::Dot4Op op : llvm::reverse(chain)) {
-    Value product = intrinsic(b, "llvm.x86.avx2.pmadd.ub.sw", type, {op.getA(), op.getB()});
-    sum = sum ? arith::AddIOp::create(b, sum, product).getResult() : product;
-  }
-  sum = intrinsic(b, "llvm.x86.avx2.pmadd.wd", last.getType(), {sum, constant(b, type, 1)});
-  last.replaceAllUsesWith(arith::AddIOp::create(b, first.getAcc(), sum).getResult());
-  for (lowbit::Dot4Op op : chain)
-    op.erase();
-  return success();
-}
+/// Products of bytes up to 15 whose i16 sums do not overflow when they are added up before they are widened:
+/// 8 x 2 x 15 x 128 = 30720.
+static constexpr size_t kChain = 8;
+static constexpr int64_t kChainMax = 15;
 
 namespace {
+
+/// What a target makes of one product, or of a chain of them; `lanes` of i32, 4 * lanes bytes a side.
+struct Legalizer {
+  ImplicitLocOpBuilder b;
+  int64_t lanes;
+  VectorType ints = VectorType::get({lanes}, b.getI32Type());
+  VectorType words = VectorType::get({2 * lanes}, b.getIntegerType(16));
+  VectorType bytes = VectorType::get({4 * lanes}, b.getI8Type());
+
+  explicit Legalizer(lowbit::Dot4Op op) : b(op.getLoc(), op), lanes(op.getType().getDimSize(0)) {}
+
+  Value constant(VectorType type, int64_t value) {
+    IntegerAttr element = b.getIntegerAttr(type.getElementType(), value);
+    return arith::ConstantOp::create(b, DenseElementsAttr::get(type, Attribute(element)));
+  }
+  Value intrinsic(const Twine &name, Type result, ValueRange operands) {
+    return LLVM::CallIntrinsicOp::create(b, result, b.getStringAttr(name), operands).getResult(0);
+  }
+  Value add(Value x, Value y) { return arith::AddIOp::create(b, x, y); }
+
+  /// x86's names depend on the width: of 128, 256 and 512 bits.
+  Value sized(StringRef narrow, StringRef middle, StringRef wide, Type result, ValueRange operands) {
+    return intrinsic(lanes == 4 ? narrow : lanes == 8 ? middle : wide, result, operands);
+  }
+  Value pmaddubsw(Value a, Value x) {
+    return sized("llvm.x86.ssse3.pmadd.ub.sw.128", "llvm.x86.avx2.pmadd.ub.sw",
+                 "llvm.x86.avx512.pmaddubs.w.512", words, {a, x});
+  }
+  Value pmaddwd(Value a, Value x) {
+    return sized("llvm.x86.sse2.pmadd.wd", "llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512", ints,
+                 {a, x});
+  }
+
+  /// acc + dot(a, x)  ->  vpdpbusd
+  Value vnni(Value acc, Value a, Value x) {
+    return intrinsic("llvm.x86.avx512.vpdpbusd." + Twine(32 * lanes), ints, {acc, a, x});
+  }
+
+  /// acc + dot(a, x)  ->  acc + pmaddwd(even a, even x) + pmaddwd(odd a, odd x), bytes as i16
+  Value widened(Value acc, Value a, Value x) {
+    Value eight = constant(words, 8);
+    a = vector::BitCastOp::create(b, words, a);
+    x = vector::BitCastOp::create(b, words, x);
+    Value evenA = arith::AndIOp::create(b, a, constant(words, 255));
+    Value oddA = arith::ShRUIOp::create(b, a, eight);
+    Value evenX = arith::ShRSIOp::create(b, arith::ShLIOp::create(b, x, eight), eight);
+    Value oddX = arith::ShRSIOp::create(b, x, eight);
+    return add(add(acc, pmaddwd(evenA, evenX)), pmaddwd(oddA, oddX));
+  }
+
+  /// acc + dot(a0, x0) + dot(a1, x1)  ->  acc + pmaddwd(pmaddubsw(a0, x0) + pmaddubsw(a1, x1), 1)
+  Value maddubs(Value acc, ArrayRef<std::pair<Value, Value>> products) {
+    Value sum;
+    for (auto [a, x] : products) {
+      Value product = pmaddubsw(a, x);
+      sum = sum ? add(sum, product) : product;
+    }
+    return add(acc, pmaddwd(sum, constant(words, 1)));
+  }
+
+  // AArch64's vectors have 4 lanes.
+
+  Value half(Value bytes, int64_t first) {
+    return vector::ExtractStridedSliceOp::create(b, bytes, ArrayRef<int64_t>{first}, ArrayRef<int64_t>{8},
+                                                 ArrayRef<int64_t>{1});
+  }
+  Value smull(Value a, Value x, int64_t first) {
+    return intrinsic("llvm.aarch64.neon.smull.v8i16", words, {half(a, first), half(x, first)});
+  }
+  /// i32 sums of neighbours in i16.
+  Value saddlp(Value x) { return intrinsic("llvm.aarch64.neon.saddlp.v4i32.v8i16", ints, x); }
+  Value sdot(Value acc, Value a, Value x) {
+    return intrinsic("llvm.aarch64.neon.sdot.v4i32.v16i8", ints, {acc, a, x});
+  }
+  Value usdot(Value acc, Value a, Value x) {
+    return intrinsic("llvm.aarch64.neon.usdot.v4i32.v16i8", ints, {acc, a, x});
+  }
+  Value toSigned(Value a) { return arith::XOrIOp::create(b, a, constant(bytes, -128)); }
+
+  /// acc + dot(a0, x0) + dot(a1, x1)  ->  acc + saddlp(addp(products of bytes 0 to 7, of bytes 8 to 15))
+  Value neonSmall(Value acc, ArrayRef<std::pair<Value, Value>> products) {
+    Value low, high;
+    for (auto [a, x] : products) {
+      Value l = smull(a, x, 0), h = smull(a, x, 8);
+      low = low ? add(low, l) : l;
+      high = high ? add(high, h) : h;
+    }
+    return add(acc, saddlp(intrinsic("llvm.aarch64.neon.addp.v8i16", words, {low, high})));
+  }
+
+  /// acc + dot(a, x)  ->  acc + dot(a - 128, x) + 128 sum(x), where a - 128 is signed
+  Value neonWidened(Value acc, Value a, Value x) {
+    a = toSigned(a);
+    Value low = saddlp(smull(a, x, 0)), high = saddlp(smull(a, x, 8));
+    Value sum = saddlp(intrinsic("llvm.aarch64.neon.saddlp.v8i16.v16i8", words, x));
+    Value shift = arith::ShLIOp::create(b, sum, constant(ints, 7));
+    return add(add(acc, shift), intrinsic("llvm.aarch64.neon.addp.v4i32", ints, {low, high}));
+  }
+
+  /// acc + dot(a, x)  ->  sdot(acc, a - 128, x) - sdot(0, -128, x)
+  Value sdotShifted(Value acc, Value a, Value x) {
+    Value shift = sdot(constant(ints, 0), constant(bytes, -128), x);
+    return arith::SubIOp::create(b, sdot(acc, toSigned(a), x), shift);
+  }
+};
 
 struct LowbitLegalizeDot4Pass : nibble::impl::LowbitLegalizeDot4PassBase<LowbitLegalizeDot4Pass> {
   using LowbitLegalizeDot4PassBase::LowbitLegalizeDot4PassBase;
@@ -122,17 +143,68 @@ struct LowbitLegalizeDot4Pass : nibble::impl::LowbitLegalizeDot4PassBase<LowbitL
     for (lowbit::Dot4Op op : llvm::reverse(products)) {
       if (!done.insert(op).second)
         continue;
-      LogicalResult legalized = failure();
-      if (found->dot == DotProduct::Maddubs && op.getUnsignedMax().value_or(255) <= 15) {
-        SmallVector<lowbit::Dot4Op> chain = chainOf(op);
-        done.insert_range(llvm::map_range(chain, [](lowbit::Dot4Op part) { return part.getOperation(); }));
-        legalized = legalizeMaddubs(chain);
-      } else {
-        legalized = found->dot == DotProduct::VNNI ? legalizeVNNI(op) : legalizeWidening(op);
-      }
-      if (failed(legalized))
+      // An instruction that the target lacks would end the process in LLVM.
+      int64_t bits = 32 * op.getType().getDimSize(0);
+      if (bits < 128 || bits > found->vectorBits || !llvm::isPowerOf2_64(bits)) {
+        op.emitOpError() << "has a vector of " << bits << " bits; " << found->name << " multiplies 128 to "
+                         << found->vectorBits;
         return signalPassFailure();
+      }
+      SmallVector<lowbit::Dot4Op> chain = {op};
+      bool isArm = found->instructions == InstructionSet::AArch64;
+      if (isSmall(op) && (found->dot == DotProduct::Maddubs || (found->dot == DotProduct::Widen && isArm)))
+        chain = chainOf(op);
+      done.insert_range(llvm::map_range(chain, [](lowbit::Dot4Op part) { return part.getOperation(); }));
+      legalize(*found, chain);
     }
+  }
+
+  static bool isSmall(lowbit::Dot4Op op) { return op.getUnsignedMax().value_or(255) <= kChainMax; }
+
+  /// The product `last` and those of small bytes that only feed its accumulator, last first.
+  static SmallVector<lowbit::Dot4Op> chainOf(lowbit::Dot4Op last) {
+    SmallVector<lowbit::Dot4Op> chain = {last};
+    while (chain.size() < kChain) {
+      auto previous = chain.back().getAcc().getDefiningOp<lowbit::Dot4Op>();
+      if (!previous || !previous->hasOneUse() || previous->getBlock() != last->getBlock() ||
+          !isSmall(previous))
+        break;
+      chain.push_back(previous);
+    }
+    return chain;
+  }
+
+  static void legalize(const CPUTarget &target, ArrayRef<lowbit::Dot4Op> chain) {
+    lowbit::Dot4Op last = chain.front();
+    Legalizer make(last);
+    Value acc = lowbit::Dot4Op(chain.back()).getAcc(), a = last.getA(), x = last.getB(), result;
+    SmallVector<std::pair<Value, Value>> products;
+    for (lowbit::Dot4Op op : llvm::reverse(chain))
+      products.emplace_back(op.getA(), op.getB());
+    bool fitsSigned = last.getUnsignedMax().value_or(255) <= 127;
+    switch (target.dot) {
+    case DotProduct::VNNI:
+      result = make.vnni(acc, a, x);
+      break;
+    case DotProduct::Maddubs:
+      result = isSmall(last) ? make.maddubs(acc, products) : make.widened(acc, a, x);
+      break;
+    case DotProduct::Widen:
+      if (target.instructions == InstructionSet::AArch64)
+        result = isSmall(last) ? make.neonSmall(acc, products) : make.neonWidened(acc, a, x);
+      else
+        result = make.widened(acc, a, x);
+      break;
+    case DotProduct::SDot:
+      result = fitsSigned ? make.sdot(acc, a, x) : make.sdotShifted(acc, a, x);
+      break;
+    case DotProduct::USDot:
+      result = make.usdot(acc, a, x);
+      break;
+    }
+    last.replaceAllUsesWith(result);
+    for (lowbit::Dot4Op op : chain)
+      op.erase();
   }
 };
 

@@ -52,7 +52,7 @@ static Result<void> checkImage(llvm::StringRef bytes) {
   return {};
 }
 
-Result<std::vector<char>> nibble::linkImage(const std::vector<char> &object) {
+Result<std::vector<char>> nibble::linkImage(const std::vector<char> &object, InstructionSet instructions) {
   TemporaryFile input("o"), output("so");
   if (input.error || output.error)
     return failure("no temporary file for linking: " + (input.error ? input.error : output.error).message());
@@ -72,7 +72,7 @@ Result<std::vector<char>> nibble::linkImage(const std::vector<char> &object) {
   llvm::raw_string_ostream errors(messages);
   const char *arguments[] = {"ld.lld",
                              "-m",
-                             "elf_x86_64",
+                             instructions == InstructionSet::AArch64 ? "aarch64linux" : "elf_x86_64",
                              "-static",
                              "--image-base=0",
                              "--no-rosegment",

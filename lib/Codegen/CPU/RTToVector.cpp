@@ -163,13 +163,11 @@ struct RTToVectorPass : nibble::impl::RTToVectorPassBase<RTToVectorPass> {
   using RTToVectorPassBase::RTToVectorPassBase;
 
   void runOnOperation() override {
-    Result<CPUTarget> found = findCPUTarget(target);
+    Result<CPUTarget> found = findCPUTarget(target, tuneFor);
     if (!found) {
       getOperation().emitError() << found.error().message;
       return signalPassFailure();
     }
-    if (!tune.empty())
-      found->tune = tune;
     Builder b(&getContext());
     for (auto kernel : llvm::make_early_inc_range(getOperation().getOps<rt::KernelOp>())) {
       SmallVector<std::pair<std::string, Type>> variants = {{kernel.getName().str(), Type()}};

@@ -59,12 +59,15 @@ int nibble::compileMain(int argc, char **argv) {
   app.add_option("--plan", options.plan,
                  "Precision plan (JSON): overrides the above for the tensors that it names");
   app.add_option("--write-plan", options.writePlan, "Writes the precision plan to this file");
-  app.add_option("--target", options.targets,
-                 "CPUs to generate code for: cpu:native, cpu:x86-64-v3, cpu:avx512-vnni, ...")
+  app.add_option(
+         "--target", options.targets,
+         "CPUs to generate code for: cpu:native; cpu:x86-64, x86-64-v3, avx-vnni, avx512, avx512-vnni, "
+         "avx512-bf16; cpu:neon, dotprod, i8mm")
       ->delimiter(',')
       ->transform(CLI::Validator(checkTarget, "TARGET"));
   app.add_option("--tune-for", options.tuneFor,
-                 "CPU whose timing the code is scheduled for, as LLVM names it");
+                 "Kind of CPU whose speed decides tiles and schedule: generic, znver4, cascadelake, "
+                 "sapphirerapids; this machine's with the target native");
   app.add_option("--context", options.context,
                  "Positions of a sequence at run time unless a run says otherwise; at most the model's")
       ->check(CLI::PositiveNumber);

@@ -160,13 +160,14 @@ Result<void> Compiler::findTargets() {
   if (names.empty())
     names.push_back("native");
   for (const std::string &name : names) {
-    Result<CPUTarget> target = findCPUTarget(name);
+    Result<CPUTarget> target = findCPUTarget(name, options.tuneFor);
     if (!target)
-      return usage("--target: " + target.error().message);
-    if (!options.tuneFor.empty())
-      target->tune = options.tuneFor;
+      return usage(target.error().message);
     if (llvm::none_of(targets, [&](const CPUTarget &known) { return known.name == target->name; }))
       targets.push_back(*std::move(target));
+    if (targets.back().instructions != targets.front().instructions)
+      return usage("an artifact holds code for one instruction set; " + targets.front().name + " and " +
+                   targets.back().name + " are of two");
   }
   return {};
 }

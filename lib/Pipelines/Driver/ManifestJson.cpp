@@ -156,9 +156,7 @@ Result<Json> nibble::variantJson(rt::ProgramOp program, const WeightSegment &wei
     kernels.push_back(std::move(entry));
   }
   NIBBLE_TRY(Json programEntry, ProgramWriter(program, weights, image).write());
-  return Json{{"target", image.target.name},
-              {"features", image.target.needs},
-              {"segment", codeSegment},
-              {"kernels", std::move(kernels)},
-              {"program", std::move(programEntry)}};
+  return Json{{"target", image.target.name},    {"tuned_for", image.target.tuning.name},
+              {"features", image.target.needs}, {"segment", codeSegment},
+              {"kernels", std::move(kernels)},  {"program", std::move(programEntry)}};
 }

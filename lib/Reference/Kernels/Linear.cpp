@@ -1,4 +1,4 @@
-//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot4 --------------===//
+//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot4, lowbit.dot2 ---===//
 #include "nibble/Reference/Kernels.h"
 
 #include <cmath>
@@ -95,5 +95,13 @@ std::vector<int32_t> nibble::reference::dot4(std::span<const int32_t> acc, std::
       sum += static_cast<int64_t>(a[i]) * b[i];
     result[lane] = static_cast<int32_t>(sum);
   }
+  return result;
+}
+
+std::vector<double> nibble::reference::dot2(std::span<const double> acc, std::span<const double> a,
+                                            std::span<const double> b) {
+  std::vector<double> result(acc.begin(), acc.end());
+  for (size_t lane = 0; lane < acc.size(); ++lane)
+    result[lane] += a[2 * lane + 1] * b[2 * lane + 1] + a[2 * lane] * b[2 * lane];
   return result;
 }

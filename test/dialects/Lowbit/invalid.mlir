@@ -337,3 +337,11 @@ func.func @dot4(%acc: vector<16xi32>, %a: vector<32xi8>) {
   %r = lowbit.dot4 %acc, %a, %a : vector<16xi32>, vector<32xi8>
   return
 }
+
+// -----
+
+func.func @dot2(%acc: vector<16xf32>, %a: vector<16xbf16>) {
+  // expected-error@+1 {{needs two bf16 for each of the accumulator's 16 lanes, found 'vector<16xbf16>'}}
+  %r = lowbit.dot2 %acc, %a, %a : vector<16xf32>, vector<16xbf16>
+  return
+}

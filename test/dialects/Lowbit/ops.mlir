@@ -31,6 +31,13 @@ func.func @dot(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> ve
   return %r : vector<16xi32>
 }
 
+// CHECK-LABEL: func.func @dot_bf16
+func.func @dot_bf16(%acc: vector<16xf32>, %a: vector<32xbf16>, %b: vector<32xbf16>) -> vector<16xf32> {
+  // CHECK: lowbit.dot2 %{{.*}}, %{{.*}}, %{{.*}} : vector<16xf32>, vector<32xbf16>
+  %r = lowbit.dot2 %acc, %a, %b : vector<16xf32>, vector<32xbf16>
+  return %r : vector<16xf32>
+}
+
 // CHECK-LABEL: func.func @weights
 // CHECK-SAME: !lowbit.packed<64x128, <int8, group = 64, scale = f16, zero = int>>
 // CHECK-SAME: !lowbit.packed<64x128, <int4, group = 128, scale = f16, zero = min>>

@@ -92,7 +92,7 @@ std::string kernelText(const Case &c) {
 constexpr uint32_t kAdded[2][2] = {{70, 3}, {5, 1}};
 constexpr uint32_t kPageStride = 5;
 
-class AttentionTest : public testing::TestWithParam<CPUTarget> {};
+class AttentionTest : public TargetTest {};
 
 void check(const KernelImage &image, const Case &c, const std::string &type, int64_t elementBytes,
            reference::CacheRounding rounding, double tolerance) {
@@ -191,10 +191,6 @@ TEST_P(AttentionTest, RaggedBatchesOverAPagedCache) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, AttentionTest, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, AttentionTest, testing::ValuesIn(testTargets()), targetName);
 
 } // namespace

@@ -27,7 +27,7 @@ const Case kCases[] = {
     {"<int4, group = 32, scale = f16, zero = min>", {Element::Int4, 32, Zero::Minimum}},
 };
 
-class EmbedTest : public testing::TestWithParam<CPUTarget> {};
+class EmbedTest : public TargetTest {};
 
 TEST_P(EmbedTest, DecodesRows) {
   constexpr int64_t vocabulary = 53;
@@ -69,10 +69,6 @@ TEST_P(EmbedTest, DecodesRows) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, EmbedTest, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, EmbedTest, testing::ValuesIn(testTargets()), targetName);
 
 } // namespace

@@ -1,5 +1,8 @@
 //===- KernelImage.cpp - Compiles kernels and runs them in a test -----------------------------===//
 #include "KernelImage.h"
+#include "Emulator.h"
+#include "ReplaceInstructions.h"
+#include "SharedMemory.h"
 
 #include "nibble/Pipelines/Registration.h"
 
@@ -7,28 +10,75 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 
-#include <gtest/gtest.h>
 #include <random>
 #include <sys/mman.h>
 
 using namespace nibble;
 using namespace nibble::test;
 
-KernelImage::KernelImage(const std::string &text, const CPUTarget &target) {
+/// What kernels of a target that this machine lacks are compiled for.
+static constexpr const char *kReplacementTarget = "x86-64-v3";
+
+std::string TestTarget::obstacle() const {
+  switch (machine) {
+  case Machine::Host:
+    return "";
+  case Machine::Replaced:
+    if (!runsHere(*findCPUTarget(kReplacementTarget)))
+      return std::string("this machine runs neither ") + target.name + " nor " + kReplacementTarget;
+    return "";
+  case Machine::Emulated:
+    return Emulator::obstacle(target);
+  }
+  return "";
+}
+
+std::vector<TestTarget> nibble::test::testTargets() {
+  std::vector<TestTarget> result;
+  for (const CPUTarget &target : cpuTargets()) {
+    if (runsHere(target))
+      result.push_back({target, Machine::Host});
+    bool isX86 = target.instructions == InstructionSet::X86_64;
+    // One replacement is tested everywhere, so that those who need it can rely on it.
+    if (!runsHere(target) || target.name == "avx-vnni")
+      result.push_back({target, isX86 ? Machine::Replaced : Machine::Emulated});
+  }
+  return result;
+}
+
+std::string nibble::test::targetName(const testing::TestParamInfo<TestTarget> &info) {
+  std::string name = info.param.target.name;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name + (info.param.machine == Machine::Replaced ? "_replaced" : "");
+}
+
+void TargetTest::SetUp() {
+  if (std::string obstacle = GetParam().obstacle(); !obstacle.empty())
+    GTEST_SKIP() << obstacle;
+}
+
+Result<CompiledImage> nibble::test::compileText(const std::string &text, const CPUTarget &target,
+                                                EditModule edit) {
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
   mlir::MLIRContext context(registry);
   auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
-  if (!module) {
-    ADD_FAILURE() << "the test's module does not parse";
-    return;
-  }
-  Result<CompiledImage> compiled = compileKernels(*module, target);
+  if (!module)
+    return failure("the test's module does not parse");
+  return compileKernels(*module, target, edit);
+}
+
+KernelImage::KernelImage(const std::string &text, const TestTarget &target) {
+  auto edit = [](llvm::Module &module) { replaceInstructions(module, kReplacementTarget); };
+  Result<CompiledImage> compiled =
+      compileText(text, target.target, target.machine == Machine::Replaced ? EditModule(edit) : EditModule());
   if (!compiled) {
     ADD_FAILURE() << compiled.error().message;
     return;
   }
   image = *std::move(compiled);
+  if (target.machine == Machine::Emulated)
+    emulator = std::make_unique<Emulator>(target.target, image.bytes);
   void *mapping =
       mmap(nullptr, image.bytes.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping == MAP_FAILED) {
@@ -45,14 +95,46 @@ KernelImage::~KernelImage() {
     munmap(code, image.bytes.size());
 }
 
+namespace {
+
+/// A batch and pointers to operands, copied to where an emulated CPU sees them.
+struct SharedArguments {
+  std::vector<AlignedBytes> copies;
+
+  template <typename T> const T *copy(const T *values, size_t count) {
+    if (!values)
+      return nullptr;
+    copies.emplace_back(std::span(reinterpret_cast<const uint8_t *>(values), count * sizeof(T)));
+    return copies.back().as<T>();
+  }
+  const NibbleBatch *copy(NibbleBatch batch) {
+    batch.tokenId = copy(batch.tokenId, batch.tokens);
+    batch.position = copy(batch.position, batch.tokens);
+    batch.queryStart = copy(batch.queryStart, batch.sequences + 1);
+    batch.kvLength = copy(batch.kvLength, batch.sequences);
+    batch.pageTable = copy(batch.pageTable, size_t(batch.sequences) * batch.pageStride);
+    batch.logitsRow = copy(batch.logitsRow, batch.logitsRows);
+    return copy(&batch, 1);
+  }
+};
+
+} // namespace
+
 void KernelImage::run(const std::string &name, const NibbleBatch &batch, std::span<void *const> operands,
                       uint32_t step) const {
   for (const CompiledKernel &kernel : image.kernels) {
     if (kernel.name != name)
       continue;
+    AlignedBytes scratch(kernel.scratch);
+    if (emulator) {
+      SharedArguments shared;
+      const NibbleBatch *sharedBatch = shared.copy(batch);
+      void *const *pointers = shared.copy(operands.data(), operands.size());
+      emulator->call({kernel.entry, kernel.items, sharedBatch, pointers, scratch.data(), step});
+      return;
+    }
     auto *entry = reinterpret_cast<NibbleKernel *>(code + kernel.entry);
     auto *items = reinterpret_cast<NibbleKernelItems *>(code + kernel.items);
-    AlignedBytes scratch(kernel.scratch);
     uint32_t count = items(&batch);
     for (uint32_t begin = 0; begin < count; begin += step)
       entry(&batch, operands.data(), begin, std::min(begin + step, count), scratch.data());
@@ -61,22 +143,14 @@ void KernelImage::run(const std::string &name, const NibbleBatch &batch, std::sp
   ADD_FAILURE() << "no kernel " << name;
 }
 
-std::vector<CPUTarget> nibble::test::runnableTargets() {
-  std::vector<CPUTarget> result;
-  for (const CPUTarget &target : cpuTargets())
-    if (runsHere(target))
-      result.push_back(target);
-  return result;
-}
-
 AlignedBytes::AlignedBytes(size_t size) : length(size) {
-  memory = static_cast<uint8_t *>(aligned_alloc(64, (size + 64 + 63) / 64 * 64));
+  memory = static_cast<uint8_t *>(allocateShared(size + 64));
   memset(memory, 0xA5, size + 64);
 }
 AlignedBytes::AlignedBytes(std::span<const uint8_t> bytes) : AlignedBytes(bytes.size()) {
   memcpy(memory, bytes.data(), bytes.size());
 }
-AlignedBytes::~AlignedBytes() { free(memory); }
+AlignedBytes::~AlignedBytes() { freeShared(memory); }
 
 OneSequence::OneSequence(uint32_t tokens) : starts{0, tokens}, lengths{tokens} {
   for (uint32_t i = 0; i < tokens; ++i) {

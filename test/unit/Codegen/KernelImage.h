@@ -9,14 +9,49 @@
 #include "nibble/Codegen/CPU/CompileKernels.h"
 #include "nibble/runtime/KernelABI.h"
 
+#include <gtest/gtest.h>
+#include <memory>
 #include <span>
 
 namespace nibble::test {
 
+class Emulator;
+
+/// What runs a target's kernels.
+enum class Machine {
+  Host,     // this machine, which has what the target needs
+  Replaced, // this machine, with functions in place of instructions (ReplaceInstructions.h)
+  Emulated, // another CPU's emulator (Emulator.h)
+};
+
+/// A target under test.
+struct TestTarget {
+  CPUTarget target;
+  Machine machine;
+  /// Why this machine cannot test it; empty if it can.
+  std::string obstacle() const;
+};
+
+/// All targets: on this machine where it has what they need, else by the means above.
+std::vector<TestTarget> testTargets();
+/// For names of tests: letters, digits and underscores.
+std::string targetName(const testing::TestParamInfo<TestTarget> &info);
+
+/// A test on each of testTargets(), skipped where there is an obstacle.
+class TargetTest : public testing::TestWithParam<TestTarget> {
+protected:
+  void SetUp() override;
+};
+
+using EditModule = llvm::function_ref<void(llvm::Module &)>;
+
+/// Compiles the text of a scheduled module, by the very path that nibble-compile takes.
+Result<CompiledImage> compileText(const std::string &module, const CPUTarget &target, EditModule edit = {});
+
 class KernelImage {
 public:
   /// Compiles the text; a failure fails the test and leaves an image without kernels.
-  KernelImage(const std::string &module, const CPUTarget &target);
+  KernelImage(const std::string &module, const TestTarget &target);
   ~KernelImage();
   KernelImage(const KernelImage &) = delete;
 
@@ -24,17 +59,17 @@ public:
   void run(const std::string &kernel, const NibbleBatch &batch, std::span<void *const> operands,
            uint32_t step = 3) const;
   bool valid() const { return code != nullptr; }
+  /// Of the CPU that runs the kernels, where it is emulated.
+  const Emulator *emulatedBy() const { return emulator.get(); }
 
 private:
   CompiledImage image;
   char *code = nullptr;
+  std::unique_ptr<Emulator> emulator;
 };
 
-/// Targets that this machine can run.
-std::vector<CPUTarget> runnableTargets();
-
-/// Memory aligned to 64 bytes, filled with a pattern so that nothing relies on zeros. `slack` more bytes
-/// behind it.
+/// Memory that kernels read and write (SharedMemory.h), aligned to 64 bytes, filled with a pattern so that
+/// nothing relies on zeros. `slack` more bytes behind it.
 class AlignedBytes {
 public:
   explicit AlignedBytes(size_t size);

@@ -125,7 +125,7 @@ Result<RowBlock> withZeroPoints(const RowBlock &values, const Format &format) {
 
 int64_t rowStride(int64_t columns) { return (columns * 4 + 63) / 64 * 16; } // in floats
 
-class LinearTest : public testing::TestWithParam<CPUTarget> {};
+class LinearTest : public TargetTest {};
 
 /// Checks one kernel for one number of tokens.
 void check(const KernelImage &image, const std::string &name, const RowBlock &weight, AlignedBytes &packed,
@@ -254,10 +254,6 @@ TEST_P(LinearTest, Epilogue) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(testTargets()), targetName);
 
 } // namespace

@@ -11,7 +11,7 @@ using namespace nibble::test;
 
 namespace {
 
-class RowsTest : public testing::TestWithParam<CPUTarget> {};
+class RowsTest : public TargetTest {};
 
 constexpr uint32_t kTokens[] = {1, 5, 8, 9, 16, 23};
 constexpr int64_t kColumns[] = {32, 100, 128, 33, 200};
@@ -192,10 +192,6 @@ rt.kernel @k(%x: tensor<?x48xf32>) -> !lowbit.rows<logits x 48, f32> attributes 
       ASSERT_EQ(output.as<float>()[r * 64 + c], static_cast<float>(x.row(rows[r])[c]));
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, RowsTest, testing::ValuesIn(runnableTargets()), [](const auto &info) {
-  std::string name = info.param.name;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, RowsTest, testing::ValuesIn(testTargets()), targetName);
 
 } // namespace

@@ -53,6 +53,13 @@ TEST(Linear, Dot4IsExactAndSigned) {
   EXPECT_EQ(dot4(acc, a, b), (std::vector<int32_t>{-130460, -25}));
 }
 
+TEST(Linear, Dot2AddsPairs) {
+  // 1 + 2 * 0.5 + 3 * 4; -1 + (-5) * 2 + 0.25 * 8
+  EXPECT_EQ(dot2(std::vector<double>{1, -1}, std::vector<double>{2, 3, -5, 0.25},
+                 std::vector<double>{0.5, 4, 2, 8}),
+            (std::vector<double>{14, -9}));
+}
+
 TEST(Rows, SelectAndEmbed) {
   std::vector<int32_t> ids = {2, 0, 2};
   Matrix picked = selectRows(x, ids), embedded = embed(ids, floatBlock(x), 0.5);

@@ -13,6 +13,10 @@
 #include <string>
 #include <vector>
 
+namespace llvm {
+class Module;
+} // namespace llvm
+
 namespace nibble {
 
 /// One kernel function of an image. Offsets count from the image's first byte.
@@ -43,13 +47,14 @@ Result<mlir::OwningOpRef<mlir::ModuleOp>> lowerKernels(mlir::ModuleOp scheduled,
 /// The target of such a module.
 Result<CPUTarget> targetOfLowered(mlir::ModuleOp lowered);
 
-/// Compiles and links such a module.
-Result<CompiledImage> emitImage(mlir::ModuleOp lowered, const CPUTarget &target);
+/// Compiles and links such a module. `edit`, if any, sees the LLVM IR before machine code is made of it.
+using EditIR = llvm::function_ref<void(llvm::Module &)>;
+Result<CompiledImage> emitImage(mlir::ModuleOp lowered, const CPUTarget &target, EditIR edit = {});
 
 /// Both steps on the kernels of `scheduled`, which stays as it is.
-Result<CompiledImage> compileKernels(mlir::ModuleOp scheduled, const CPUTarget &target);
+Result<CompiledImage> compileKernels(mlir::ModuleOp scheduled, const CPUTarget &target, EditIR edit = {});
 
 /// Links one relocatable object into an image as above.
-Result<std::vector<char>> linkImage(const std::vector<char> &object);
+Result<std::vector<char>> linkImage(const std::vector<char> &object, InstructionSet instructions);
 
 } // namespace nibble

@@ -20,8 +20,9 @@ def RTToVectorPass : Pass<"rt-to-vector", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
-                        "CPU target: x86-64-v3, avx512-vnni, or native">,
-                 Option<"tune", "tune", "std::string", "", "CPU whose timing counts; the target's own if empty">];
+                        "CPU target: x86-64-v3, avx512-vnni, ..., or native">,
+                 Option<"tuneFor", "tune-for", "std::string", "\"\"",
+                        "kind of CPU whose speed decides tiles: znver4, cascadelake, ...">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
                            "::nibble::lowbit::LowbitDialect"];
@@ -50,9 +51,14 @@ def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
   let summary = "turns lowbit.dot4 into the instructions that a CPU target has";
   let description = [{
     * VNNI: `vpdpbusd`.
-    * AVX2, unsigned side at most 15: `pmaddubsw` and `pmaddwd` with ones; eight products of one accumulator are added as
-      i16 first (8 x 2 x 15 x 128 = 30720 does not saturate).
+    * AVX2 and AVX-512 without VNNI, unsigned side at most 15: `pmaddubsw` and `pmaddwd` with ones; eight products of one
+      accumulator are added as i16 first (8 x 2 x 15 x 128 = 30720 does not saturate).
+    * NEON alone, unsigned side at most 15: `smull`, eight products added as i16 likewise, then pairwise sums; wider bytes
+      go through a - 128, which is signed.
+    * dotprod: `sdot`; bytes above 127 through a - 128. i8mm: `usdot`.
     * otherwise even and odd bytes widened to i16 and multiplied by `pmaddwd`: exact for every byte.
+
+    A product is as wide as a vector of the target at most, and 128 bits at least.
 
     ```mlir
     %r = lowbit.dot4 %acc, %a, %b : vector<16xi32>, vector<64xi8>
@@ -61,9 +67,25 @@ def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
     ```
   }];
   let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
-                        "CPU target: x86-64-v3, avx512-vnni, or native">];
+                        "CPU target: x86-64-v3, avx512-vnni, ..., or native">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::vector::VectorDialect"];
+}
+
+def LowbitLegalizeDot2Pass : Pass<"lowbit-legalize-dot2"> {
+  let summary = "turns lowbit.dot2 into vdpbf16ps";
+  let description = [{
+    An error on CPU targets without the instruction: other kernels widen bf16 and use multiply-adds.
+
+    ```mlir
+    %r = lowbit.dot2 %acc, %a, %b : vector<16xf32>, vector<32xbf16>
+    // becomes
+    %r = llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"(%acc, %a, %b) : ...
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"avx512-bf16\"",
+                        "CPU target: avx512-bf16, ..., or native">];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 
 def NibbleExpandMathPass : Pass<"nibble-expand-math"> {
@@ -82,6 +104,26 @@ def NibbleExpandMathPass : Pass<"nibble-expand-math"> {
     ...
     ```
   }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+def NibbleExpandFloatsPass : Pass<"nibble-expand-floats"> {
+  let summary = "replaces floating-point operations that a CPU target lacks";
+  let description = [{
+    What LLVM would make a call of becomes integer and f32 arithmetic that gives the same bits: conversions of f16 without
+    F16C, of bf16 everywhere, `math.roundeven` without SSE4.1. Without FMA, multiply-adds become a product and a sum.
+
+    ```mlir
+    %y = arith.extf %x : vector<8xbf16> to vector<8xf32>
+    // becomes
+    %b = arith.bitcast %x : vector<8xbf16> to vector<8xi16>
+    %w = arith.extui %b : vector<8xi16> to vector<8xi32>
+    %s = arith.shli %w, %sixteen : vector<8xi32>
+    %y = arith.bitcast %s : vector<8xi32> to vector<8xf32>
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
+                        "CPU target: x86-64-v3, avx512-vnni, ..., or native">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 

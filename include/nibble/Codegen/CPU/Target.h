@@ -1,7 +1,7 @@
 //===- Target.h - What the code generator knows of a CPU ----------------------------*- C++ -*-===//
 //
-// The short description from which tiles and instruction choices follow, in one place. Names are those of
-// --target=cpu:.
+// A target says which instructions there are, a tuning how fast they are. Tiles, unrolling and choices of
+// instructions follow from the two. Names are those of --target=cpu: and --tune-for=.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -15,38 +15,87 @@
 
 namespace nibble {
 
+enum class InstructionSet { X86_64, AArch64 };
+
 /// How `lowbit.dot4` is carried out.
 enum class DotProduct {
-  Widen,   // even and odd bytes widened to i16, pmaddwd
+  Widen,   // bytes widened to i16, products added in pairs: pmaddwd; smull and sadalp
   Maddubs, // pmaddubsw where the unsigned side is small enough not to saturate, else Widen
   VNNI,    // vpdpbusd
+  SDot,    // sdot: signed by signed; an unsigned side above 127 is shifted into range and the shift taken out
+  USDot,   // usdot
+};
+
+/// What a core starts in a cycle, with vectors of one width.
+struct VectorUnits {
+  double dots = 1;     // vpdpbusd, sdot; pmaddubsw is as fast wherever it was measured
+  double bf16Dots = 0; // vdpbf16ps; 0: has none
+  double fmas = 1;     // f32 multiply-adds
+  double loads = 1;
+};
+
+/// How fast one core of a kind of CPU is. Measured figures: reference/KERNELS-CPU.md,
+/// prototypes/cpu/ports.cpp; the rest is from the manufacturers' optimization manuals.
+struct CPUTuning {
+  std::string name; // "znver4"
+  InstructionSet instructions = InstructionSet::X86_64;
+  std::string schedule; // LLVM's tune-cpu: not znver4, whose scheduler shuffles loads
+  VectorUnits narrow;   // vectors of 128 and 256 bits
+  VectorUnits wide;     // vectors of 512 bits
+  unsigned issue = 4;   // instructions a cycle
+  unsigned dotLatency = 5, bf16DotLatency = 6, fmaLatency = 4; // cycles
+  /// A scalar broadcast inside the instruction that uses it costs no more than a register would. Otherwise
+  /// the load binds, and one broadcast into a register should serve several dot products.
+  bool freeBroadcasts = true;
+  int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20; // data caches of a core
 };
 
 struct CPUTarget {
   std::string name;               // "avx512-vnni"
   std::string cpu;                // LLVM's target-cpu
   std::string features;           // LLVM's target-features, added to those of the cpu
-  std::string tune;               // LLVM's tune-cpu: not znver4, whose scheduler shuffles loads
+  std::string tune;               // LLVM's tune-cpu
   std::vector<std::string> needs; // CPU features as the runtime names them; all must be there
+  InstructionSet instructions = InstructionSet::X86_64;
   unsigned vectorBits = 256;
   unsigned vectorRegisters = 16;
   DotProduct dot = DotProduct::Widen;
+  bool hasFMA = true;                // else math.fma is a product and a sum, each rounded
+  bool hasHalf = true;               // converts f16 vectors; else by integer arithmetic
+  bool hasRounding = true;           // rounds f32 and f64 to integers
+  bool hasEmbeddedBroadcast = false; // an operand can be a scalar in memory, repeated in all lanes
+  bool hasMasks = false;             // loads and stores under masks
+  bool hasBF16Dot = false;           // `lowbit.dot2` of bf16
+  bool hasTiles = false;             // AMX
+  CPUTuning tuning;
 
   /// f32 or i32 lanes of a vector register.
   int64_t lanes() const { return vectorBits / 32; }
+  const VectorUnits &units() const { return vectorBits > 256 ? tuning.wide : tuning.narrow; }
+  const char *triple() const;
+
+  /// Instructions that one `lowbit.dot4` takes, on average over a group of 32 columns, where `a` is at most
+  /// `unsignedMax`. What depends on one of the sides alone counts in full, though tokens or panels may share
+  /// it.
+  double dotInstructions(int64_t unsignedMax) const;
+
   /// Tokens in a tile of an integer linear: what accumulators, one weight vector and scales leave room for.
   int64_t integerTile() const { return vectorRegisters >= 32 ? 8 : 4; }
   /// Tokens in a tile of a float linear, which keeps four accumulators for each.
   int64_t floatTile() const { return vectorRegisters >= 32 ? 4 : 2; }
 };
 
-/// All targets that kernels can be generated for, the most capable last.
+/// All targets that kernels can be generated for, by instruction set, the most capable last.
 const std::vector<CPUTarget> &cpuTargets();
+
+/// All tunings; each instruction set has one named "generic", x86-64's is the first.
+const std::vector<CPUTuning> &cpuTunings();
 
 /// Whether this machine has the features that the target needs.
 bool runsHere(const CPUTarget &target);
 
 /// The target of a name ("avx512-vnni", "x86-64-v3"), or "native": the most capable that this machine runs.
-Result<CPUTarget> findCPUTarget(std::string_view name);
+/// `tuneFor` names a tuning; empty is that of this machine for "native", else "generic".
+Result<CPUTarget> findCPUTarget(std::string_view name, std::string_view tuneFor = "");
 
 } // namespace nibble

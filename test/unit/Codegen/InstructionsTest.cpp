@@ -1,0 +1,266 @@
+//===- InstructionsTest.cpp - Single operations of kernels, on every target -------------------===//
+//
+// Kernels of one operation over arrays: products of bytes, conversions, rounding and the functions of
+// nibble-expand-math, each against the C library or plain loops.
+//
+//===------------------------------------------------------------------------------------------===//
+#include "KernelImage.h"
+
+#include "nibble/Reference/Kernels.h"
+
+#include <bit>
+#include <cmath>
+#include <numeric>
+
+using namespace nibble;
+using namespace nibble::test;
+
+namespace {
+
+class InstructionsTest : public TargetTest {};
+
+/// A kernel `name` whose items are vectors: operand i is an array of `types[i]`, the last is written with
+/// what `body` calls %r out of %0, %1, ...
+std::string arrayKernel(const TestTarget &tested, const std::string &name,
+                        const std::vector<std::string> &types, const std::string &body) {
+  const CPUTarget &target = tested.target;
+  std::string attributes =
+      R"(passthrough = ["nounwind", "no-builtins", ["target-cpu", ")" + target.cpu + R"("])";
+  if (!target.features.empty())
+    attributes += R"(, ["target-features", ")" + target.features + R"("])";
+  attributes += "]";
+  std::string text = "func.func @" + name +
+                     "(%batch: !llvm.ptr, %operands: !llvm.ptr, %begin: i32, %end: i32, %scratch: !llvm.ptr) "
+                     "attributes {nibble.scratch = 0 : i64, nibble.family = \"rows\", " +
+                     attributes + "} {\n  %one = arith.constant 1 : i32\n";
+  for (size_t i = 0; i < types.size(); ++i) {
+    std::string n = std::to_string(i), offset = std::to_string(8 * i);
+    text += "  %at" + n + " = llvm.getelementptr %operands[" + offset + "] : (!llvm.ptr) -> !llvm.ptr, i8\n";
+    text += "  %p" + n + " = llvm.load %at" + n + " : !llvm.ptr -> !llvm.ptr\n";
+  }
+  text += "  scf.for %i = %begin to %end step %one : i32 {\n";
+  for (size_t i = 0; i < types.size(); ++i) {
+    std::string n = std::to_string(i);
+    text += "    %q" + n + " = llvm.getelementptr %p" + n + "[%i] : (!llvm.ptr, i32) -> !llvm.ptr, " +
+            types[i] + "\n";
+    if (i + 1 < types.size())
+      text +=
+          "    %" + n + " = llvm.load %q" + n + " {alignment = 1 : i64} : !llvm.ptr -> " + types[i] + "\n";
+  }
+  text += "    " + body + "\n    llvm.store %r, %q" + std::to_string(types.size() - 1) +
+          " {alignment = 1 : i64} : " + types.back() + ", !llvm.ptr\n  }\n  return\n}\n";
+  return text + "func.func @" + name + "_items(%batch: !llvm.ptr) -> i32 attributes {" + attributes +
+         "} {\n  %p = llvm.getelementptr %batch[4] : (!llvm.ptr) -> !llvm.ptr, i8\n"
+         "  %n = llvm.load %p : !llvm.ptr -> i32\n  return %n : i32\n}\n";
+}
+
+template <typename T> AlignedBytes bytesOf(const std::vector<T> &values) {
+  return AlignedBytes({reinterpret_cast<const uint8_t *>(values.data()), values.size() * sizeof(T)});
+}
+
+/// Runs the kernel over `count` vectors; the result has `size` elements.
+template <typename Out>
+std::vector<Out> runArrays(const KernelImage &image, const std::string &name,
+                           std::vector<AlignedBytes> inputs, uint32_t count, size_t size) {
+  NibbleBatch batch{};
+  batch.version = kKernelABIVersion;
+  batch.tokens = count;
+  AlignedBytes output(size * sizeof(Out));
+  std::vector<void *> operands;
+  for (AlignedBytes &input : inputs)
+    operands.push_back(input.data());
+  operands.push_back(output.data());
+  image.run(name, batch, operands, 1u << 30);
+  return {output.as<Out>(), output.as<Out>() + size};
+}
+
+/// Bytes, with many extremes.
+std::vector<uint8_t> randomBytes(size_t count, uint32_t seed, unsigned most) {
+  std::vector<uint8_t> result;
+  for (float f : randomFloats(count, seed, 1000)) {
+    int64_t value = std::llround(std::abs(f));
+    result.push_back(value % 5 == 0 ? most : value % 5 == 1 ? 0 : static_cast<unsigned>(value) % (most + 1));
+  }
+  return result;
+}
+
+TEST_P(InstructionsTest, Dot4) {
+  // Two widths where there are two, and a chain of ten: longer than what may be added up as i16.
+  std::vector<int64_t> widths = {4, GetParam().target.lanes()};
+  std::string module;
+  for (int64_t lanes : widths)
+    for (const char *most : {"", " {unsigned_max = 15 : i32}", " {unsigned_max = 127 : i32}"}) {
+      std::string l = std::to_string(lanes), bytes = "vector<" + std::to_string(4 * lanes) + "xi8>",
+                  ints = "vector<" + l + "xi32>", body, last = "%0";
+      for (int i = 0; i < 10; ++i) {
+        std::string next = i == 9 ? "%r" : "%s" + std::to_string(i);
+        body += next + " = lowbit.dot4 " + last + ", %1, %2" + most + " : " + ints + ", " + bytes + "\n    ";
+        last = next;
+      }
+      std::string name =
+          "dot" + l + (most[0] ? std::to_string(atoi(most + sizeof("{unsigned_max = ") - 1)) : "");
+      if (module.find("@" + name + "(") == std::string::npos)
+        module += arrayKernel(GetParam(), name, {ints, bytes, bytes, ints}, body);
+    }
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  for (int64_t lanes : widths)
+    for (unsigned most : {255, 15, 127}) {
+      constexpr uint32_t count = 100;
+      std::vector<int32_t> acc(count * lanes);
+      for (size_t i = 0; i < acc.size(); ++i)
+        acc[i] = static_cast<int32_t>(i * 7919);
+      std::vector<uint8_t> a = randomBytes(4 * acc.size(), 1, most), b = randomBytes(4 * acc.size(), 2, 255);
+      std::vector<int8_t> x;
+      for (uint8_t byte : b)
+        x.push_back(static_cast<int8_t>(byte ^ 0x80)); // the extremes are -128 and 127
+      std::vector<AlignedBytes> inputs;
+      inputs.push_back(bytesOf(acc));
+      inputs.push_back(bytesOf(a));
+      inputs.push_back(bytesOf(x));
+      std::vector<int32_t> expected = acc;
+      for (int i = 0; i < 10; ++i)
+        expected = reference::dot4(expected, a, x);
+      std::string name = "dot" + std::to_string(lanes) + (most == 255 ? "" : std::to_string(most));
+      EXPECT_EQ(runArrays<int32_t>(image, name, std::move(inputs), count, acc.size()), expected) << name;
+    }
+}
+
+TEST_P(InstructionsTest, Dot2) {
+  if (!GetParam().target.hasBF16Dot)
+    GTEST_SKIP() << GetParam().target.name << " has no product of bf16";
+  int64_t lanes = GetParam().target.lanes();
+  std::string floats = "vector<" + std::to_string(lanes) + "xf32>",
+              halves = "vector<" + std::to_string(2 * lanes) + "xbf16>";
+  KernelImage image(arrayKernel(GetParam(), "dot", {floats, halves, halves, floats},
+                                "%r = lowbit.dot2 %0, %1, %2 : " + floats + ", " + halves),
+                    GetParam());
+  ASSERT_TRUE(image.valid());
+  constexpr uint32_t count = 50;
+  std::vector<float> acc = randomFloats(count * lanes, 1);
+  auto bf16 = [&](uint32_t seed, std::vector<double> &values) {
+    std::vector<uint16_t> result;
+    for (float f : randomFloats(2 * acc.size(), seed)) {
+      result.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(f) >> 16));
+      values.push_back(std::bit_cast<float>(uint32_t(result.back()) << 16));
+    }
+    return result;
+  };
+  std::vector<double> a, b;
+  std::vector<AlignedBytes> inputs;
+  inputs.push_back(bytesOf(acc));
+  inputs.push_back(bytesOf(bf16(2, a)));
+  inputs.push_back(bytesOf(bf16(3, b)));
+  std::vector<double> expected = reference::dot2(std::vector<double>(acc.begin(), acc.end()), a, b);
+  std::vector<float> found = runArrays<float>(image, "dot", std::move(inputs), count, acc.size());
+  for (size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], 2e-6) << i;
+}
+
+constexpr uint32_t kVector = 16; // elements of the vectors below: no target's own width but that of 512 bits
+
+/// All halves, and f32 of every exponent with mantissas around the middle of two halves.
+std::vector<float> difficultFloats() {
+  std::vector<float> result;
+  for (uint32_t exponent = 0; exponent < 256; ++exponent)
+    for (uint32_t mantissa :
+         {0u,        1u,        0xfffu,    0x1000u,   0x1001u,   0x2fffu,  0x3000u,   0x3001u,
+          0x7fffu,   0x8000u,   0x8001u,   0x17fffu,  0x18000u,  0x18001u, 0x3fffffu, 0x400000u,
+          0x400001u, 0x600000u, 0x7fefffu, 0x7ff000u, 0x7fffffu, 0x7f7fffu})
+      for (uint32_t sign : {0u, 0x80000000u})
+        result.push_back(std::bit_cast<float>(sign | exponent << 23 | mantissa));
+  for (float f : randomFloats(4096, 9, 100))
+    result.push_back(f);
+  result.resize(result.size() / kVector * kVector);
+  return result;
+}
+
+TEST_P(InstructionsTest, ConversionsOfHalves) {
+  std::string f32 = "vector<16xf32>", f16 = "vector<16xf16>", bf16 = "vector<16xbf16>", module;
+  for (const std::string &half : {f16, bf16}) {
+    std::string name = half == f16 ? "f16" : "bf16";
+    module +=
+        arrayKernel(GetParam(), "from_" + name, {half, f32}, "%r = arith.extf %0 : " + half + " to " + f32);
+    module +=
+        arrayKernel(GetParam(), "to_" + name, {f32, half}, "%r = arith.truncf %0 : " + f32 + " to " + half);
+  }
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  std::vector<uint16_t> halves(65536);
+  std::iota(halves.begin(), halves.end(), 0);
+  auto run = [&]<typename Out>(const char *name, const auto &in, Out) {
+    std::vector<AlignedBytes> inputs;
+    inputs.push_back(bytesOf(in));
+    return runArrays<Out>(image, name, std::move(inputs), in.size() / kVector, in.size());
+  };
+  std::vector<uint32_t> fromF16 = run("from_f16", halves, uint32_t()),
+                        fromBF16 = run("from_bf16", halves, uint32_t());
+  for (uint32_t h = 0; h < 65536; ++h) {
+    float value = static_cast<float>(std::bit_cast<_Float16>(static_cast<uint16_t>(h)));
+    if (std::isnan(value))
+      ASSERT_TRUE(std::isnan(std::bit_cast<float>(fromF16[h]))) << h;
+    else
+      ASSERT_EQ(fromF16[h], std::bit_cast<uint32_t>(value)) << h;
+    if (!std::isnan(std::bit_cast<float>(h << 16)))
+      ASSERT_EQ(fromBF16[h], h << 16);
+  }
+  std::vector<float> floats = difficultFloats();
+  std::vector<uint16_t> toF16 = run("to_f16", floats, uint16_t()),
+                        toBF16 = run("to_bf16", floats, uint16_t());
+  for (size_t i = 0; i < floats.size(); ++i) {
+    float f = floats[i];
+    if (std::isnan(f)) {
+      ASSERT_TRUE((toF16[i] & 0x7fff) > 0x7c00 && (toBF16[i] & 0x7fff) > 0x7f80) << i;
+      continue;
+    }
+    ASSERT_EQ(toF16[i], std::bit_cast<uint16_t>(static_cast<_Float16>(f))) << f;
+    // Among the two neighbours the nearer, the even one in the middle.
+    uint32_t bits = std::bit_cast<uint32_t>(f), low = bits & 0xffff, high = bits >> 16;
+    ASSERT_EQ(toBF16[i], high + (low > 0x8000 || (low == 0x8000 && high % 2))) << f;
+  }
+}
+
+TEST_P(InstructionsTest, FunctionsOfFloats) {
+  struct Function {
+    const char *name;
+    double (*exact)(double);
+    double least, most;
+    double error; // relative, or absolute below one
+  };
+  // exp and tanh: 2 ulp, 3 without FMA; sin and cos: half an ulp and what f64 leaves, over angles of a long
+  // context.
+  const Function functions[] = {
+      {"roundeven", [](double x) { return std::nearbyint(x); }, -1e4, 1e4, 0},
+      {"exp", [](double x) { return std::exp(x); }, -87, 88, 3.6e-7},
+      {"tanh", [](double x) { return std::tanh(x); }, -12, 12, 3.6e-7},
+      {"sin", [](double x) { return std::sin(x); }, -131072, 131072, 6.1e-8},
+      {"cos", [](double x) { return std::cos(x); }, -131072, 131072, 6.1e-8},
+  };
+  std::string module, type = "vector<16xf32>";
+  for (const Function &f : functions)
+    module +=
+        arrayKernel(GetParam(), f.name, {type, type}, std::string("%r = math.") + f.name + " %0 : " + type);
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  for (const Function &f : functions) {
+    std::vector<float> x;
+    for (int i = 0; i < 1 << 14; ++i)
+      x.push_back(static_cast<float>(f.least + (f.most - f.least) * (i + 0.37) / (1 << 14)));
+    if (f.error == 0)
+      for (int i = 0; i < 64; ++i)
+        x[i] = static_cast<float>(i) / 2 - 16; // the middle of two integers
+    std::vector<AlignedBytes> inputs;
+    inputs.push_back(bytesOf(x));
+    std::vector<float> y = runArrays<float>(image, f.name, std::move(inputs), x.size() / kVector, x.size());
+    for (size_t i = 0; i < x.size(); ++i) {
+      double expected = f.exact(x[i]);
+      bool isBounded = f.most > 1000 && f.error > 0;
+      ASSERT_NEAR(y[i], expected, f.error * (isBounded ? 1 : std::abs(expected)))
+          << f.name << "(" << x[i] << ")";
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, InstructionsTest, testing::ValuesIn(testTargets()), targetName);
+
+} // namespace

@@ -1,0 +1,102 @@
+//===- TargetsTest.cpp - What the targets promise ---------------------------------------------===//
+#include "Emulator.h"
+#include "KernelImage.h"
+
+#include "nibble/runtime/Artifact.h"
+
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Module.h"
+
+#include <gmock/gmock.h>
+
+using namespace nibble;
+using namespace nibble::test;
+using testing::HasSubstr;
+
+namespace {
+
+TEST(CPUTargets, ALaterTargetNeedsAllOfAnEarlierOneOfItsKind) {
+  auto needs = [](const char *name) { return findCPUTarget(name)->needs; };
+  for (auto [more, less] : {std::pair("avx-vnni", "x86-64-v3"), std::pair("avx512", "x86-64-v3"),
+                            std::pair("avx512-vnni", "avx512"), std::pair("avx512-bf16", "avx512-vnni"),
+                            std::pair("dotprod", "neon"), std::pair("i8mm", "dotprod")}) {
+    EXPECT_THAT(needs(more), testing::IsSupersetOf(needs(less))) << more;
+    EXPECT_GT(needs(more).size(), needs(less).size()) << "the runtime takes the variant with most features";
+  }
+}
+
+/// The names that the compiler asks for are those that the runtime finds.
+TEST(CPUTargets, TheRuntimeSeesWhatTheCompilerSees) {
+  std::vector<std::string> features = cpuFeatures();
+  for (const CPUTarget &target : cpuTargets()) {
+    bool found = std::ranges::all_of(target.needs, [&](const std::string &feature) {
+      return std::ranges::count(features, normalFeature(feature)) == 1;
+    });
+    if (target.instructions == cpuTargets().front().instructions)
+      EXPECT_EQ(found, runsHere(target)) << target.name;
+  }
+}
+
+TEST(CPUTargets, Tunings) {
+  EXPECT_EQ(findCPUTarget("avx512-vnni")->tuning.name, "generic");
+  Result<CPUTarget> target = findCPUTarget("avx512-vnni", "cascadelake");
+  ASSERT_TRUE(target);
+  EXPECT_EQ(target->tune, "cascadelake");
+  EXPECT_EQ(target->units().dots, 2);
+  EXPECT_FALSE(target->tuning.freeBroadcasts);
+  EXPECT_EQ(findCPUTarget("avx512-vnni", "znver4")->units().dots, 1);
+  EXPECT_EQ(findCPUTarget("x86-64-v3", "znver4")->units().dots, 2) << "vectors of 256 bits";
+  EXPECT_THAT(findCPUTarget("neon", "znver4").error().message,
+              HasSubstr("unknown kind of CPU 'znver4' to tune neon for; expected one of generic"));
+  EXPECT_THAT(findCPUTarget("pentium").error().message, HasSubstr("expected native or one of x86-64,"));
+}
+
+class EveryTarget : public TargetTest {};
+
+/// A kernel of bytes, and one that converts f16 and divides by a norm: what libraries are usually called for.
+constexpr const char *kKernels = R"(
+rt.kernel @norm(%x: tensor<?x40xf32>, %g: tensor<40xf32>) -> !lowbit.rows<tokens x 40, int8, bias = [8]>
+    attributes {family = #rt.family<rows>} {
+  %y = lowbit.quantize_rows %x norm(%g : tensor<40xf32>) {eps = 1.0e-5 : f32}
+    : tensor<?x40xf32> -> !lowbit.rows<tokens x 40, int8, bias = [8]>
+  rt.yield %y : !lowbit.rows<tokens x 40, int8, bias = [8]>
+}
+rt.kernel @half(%x: !lowbit.rows<tokens x 40, f32>, %w: !lowbit.packed<32x40, <f16>, panel>) -> tensor<?x32xf32>
+    attributes {family = #rt.family<linear>} {
+  %y = lowbit.linear %x, (%w) : !lowbit.rows<tokens x 40, f32>, (!lowbit.packed<32x40, <f16>, panel>) -> tensor<?x32xf32> {
+  ^bb0(%a: f32):
+    %e = math.tanh %a : f32
+    lowbit.yield %e : f32
+  }
+  rt.yield %y : tensor<?x32xf32>
+}
+)";
+
+/// That linking refuses whatever is undefined is what makes every other test of kernels prove it.
+TEST_P(EveryTarget, KernelsCallNothing) {
+  EXPECT_TRUE(compileText(kKernels, GetParam().target));
+  auto callMemset = [](llvm::Module &module) {
+    llvm::IRBuilder<> b(&*module.getFunction("norm")->getEntryBlock().getFirstInsertionPt());
+    b.CreateCall(module.getOrInsertFunction("memset", llvm::FunctionType::get(b.getVoidTy(), false)));
+  };
+  Result<CompiledImage> refused = compileText(kKernels, GetParam().target, callMemset);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("undefined symbol: memset"));
+}
+
+TEST_P(EveryTarget, AnEmulatedCPUHasWhatItsTargetNeedsAndNoMore) {
+  if (GetParam().machine != Machine::Emulated)
+    GTEST_SKIP() << "this machine runs " << GetParam().target.name << " itself";
+  KernelImage image(kKernels, GetParam());
+  ASSERT_TRUE(image.valid());
+  const std::vector<std::string> &features = image.emulatedBy()->features();
+  EXPECT_THAT(features, testing::IsSupersetOf(GetParam().target.needs));
+  for (const CPUTarget &target : cpuTargets())
+    if (target.instructions == GetParam().target.instructions &&
+        target.needs.size() > GetParam().target.needs.size())
+      EXPECT_THAT(features, testing::Not(testing::IsSupersetOf(target.needs))) << target.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, EveryTarget, testing::ValuesIn(testTargets()), targetName);
+
+} // namespace
