@@ -15,10 +15,11 @@ namespace nibble {
 using namespace mlir;
 using namespace nibble;
 
-/// Products of bytes up to 15 whose i16 sums do not overflow when they are added up before they are widened:
-/// 8 x 2 x 15 x 128 = 30720.
-static constexpr size_t kChain = 8;
-static constexpr int64_t kChainMax = 15;
+/// The most that pmaddubsw, or two neighbours of smull, can give: in i16, where products are added up before
+/// they are widened, as long as the sum of this stays below 2^15. Eight products of nibbles do, or one of 7
+/// bits.
+static int64_t pairMax(lowbit::Dot4Op op) { return 2 * 128 * int64_t(op.getUnsignedMax().value_or(255)); }
+static constexpr int64_t kWordMax = 32767;
 
 namespace {
 
@@ -159,19 +160,21 @@ struct LowbitLegalizeDot4Pass : nibble::impl::LowbitLegalizeDot4PassBase<LowbitL
     }
   }
 
-  static bool isSmall(lowbit::Dot4Op op) { return op.getUnsignedMax().value_or(255) <= kChainMax; }
+  static bool isSmall(lowbit::Dot4Op op) { return pairMax(op) <= kWordMax; }
 
-  /// The product `last` and those of small bytes that only feed its accumulator, last first.
+  /// The product `last` and those that only feed its accumulator, as many as can be added up in i16; last
+  /// first.
   static SmallVector<lowbit::Dot4Op> chainOf(lowbit::Dot4Op last) {
     SmallVector<lowbit::Dot4Op> chain = {last};
-    while (chain.size() < kChain) {
+    for (int64_t most = pairMax(last);;) {
       auto previous = chain.back().getAcc().getDefiningOp<lowbit::Dot4Op>();
-      if (!previous || !previous->hasOneUse() || previous->getBlock() != last->getBlock() ||
-          !isSmall(previous))
-        break;
+      if (!previous || !previous->hasOneUse() || previous->getBlock() != last->getBlock())
+        return chain;
+      most += pairMax(previous);
+      if (most > kWordMax)
+        return chain;
       chain.push_back(previous);
     }
-    return chain;
   }
 
   static void legalize(const CPUTarget &target, ArrayRef<lowbit::Dot4Op> chain) {

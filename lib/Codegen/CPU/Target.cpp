@@ -201,8 +201,8 @@ double CPUTarget::dotInstructions(int64_t unsignedMax) const {
   case DotProduct::SDot:
     return unsignedMax <= 127 ? 1 : 3;
   case DotProduct::Maddubs:
-    // pmaddubsw and paddw; pmaddwd and paddd once for eight products.
-    return unsignedMax <= 15 ? 2 + 1.0 / 8 : widened;
+    // pmaddubsw and paddw, but for the first; pmaddwd and paddd once for as many products as fit i16.
+    return unsignedMax <= 127 ? 2 + 1.0 / (127 / unsignedMax) : widened;
   case DotProduct::Widen:
     return widened;
   }

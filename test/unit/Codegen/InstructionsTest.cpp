@@ -89,7 +89,8 @@ TEST_P(InstructionsTest, Dot4) {
   std::vector<int64_t> widths = {4, GetParam().target.lanes()};
   std::string module;
   for (int64_t lanes : widths)
-    for (const char *most : {"", " {unsigned_max = 15 : i32}", " {unsigned_max = 127 : i32}"}) {
+    for (const char *most :
+         {"", " {unsigned_max = 15 : i32}", " {unsigned_max = 31 : i32}", " {unsigned_max = 127 : i32}"}) {
       std::string l = std::to_string(lanes), bytes = "vector<" + std::to_string(4 * lanes) + "xi8>",
                   ints = "vector<" + l + "xi32>", body, last = "%0";
       for (int i = 0; i < 10; ++i) {
@@ -105,7 +106,7 @@ TEST_P(InstructionsTest, Dot4) {
   KernelImage image(module, GetParam());
   ASSERT_TRUE(image.valid());
   for (int64_t lanes : widths)
-    for (unsigned most : {255, 15, 127}) {
+    for (unsigned most : {255, 15, 31, 127}) {
       constexpr uint32_t count = 100;
       std::vector<int32_t> acc(count * lanes);
       for (size_t i = 0; i < acc.size(); ++i)
@@ -126,9 +127,9 @@ TEST_P(InstructionsTest, Dot4) {
     }
 }
 
-TEST_P(InstructionsTest, Dot2) {
-  if (!GetParam().target.hasBF16Dot)
-    GTEST_SKIP() << GetParam().target.name << " has no product of bf16";
+class BF16ProductsTest : public TargetTest {};
+
+TEST_P(BF16ProductsTest, Dot2) {
   int64_t lanes = GetParam().target.lanes();
   std::string floats = "vector<" + std::to_string(lanes) + "xf32>",
               halves = "vector<" + std::to_string(2 * lanes) + "xbf16>";
@@ -261,6 +262,11 @@ TEST_P(InstructionsTest, FunctionsOfFloats) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Targets, BF16ProductsTest,
+                         testing::ValuesIn(testTargets([](const TestTarget &target) {
+                           return target.target.hasBF16Dot;
+                         })),
+                         targetName);
 INSTANTIATE_TEST_SUITE_P(Targets, InstructionsTest, testing::ValuesIn(testTargets()), targetName);
 
 } // namespace

@@ -33,7 +33,7 @@ std::string TestTarget::obstacle() const {
   return "";
 }
 
-std::vector<TestTarget> nibble::test::testTargets() {
+std::vector<TestTarget> nibble::test::testTargets(llvm::function_ref<bool(const TestTarget &)> wanted) {
   std::vector<TestTarget> result;
   for (const CPUTarget &target : cpuTargets()) {
     if (runsHere(target))
@@ -43,6 +43,8 @@ std::vector<TestTarget> nibble::test::testTargets() {
     if (!runsHere(target) || target.name == "avx-vnni")
       result.push_back({target, isX86 ? Machine::Replaced : Machine::Emulated});
   }
+  if (wanted)
+    std::erase_if(result, [&](const TestTarget &target) { return !wanted(target); });
   return result;
 }
 

@@ -32,8 +32,8 @@ struct TestTarget {
   std::string obstacle() const;
 };
 
-/// All targets: on this machine where it has what they need, else by the means above.
-std::vector<TestTarget> testTargets();
+/// All targets that `wanted`: on this machine where it has what they need, else by the means above.
+std::vector<TestTarget> testTargets(llvm::function_ref<bool(const TestTarget &)> wanted = {});
 /// For names of tests: letters, digits and underscores.
 std::string targetName(const testing::TestParamInfo<TestTarget> &info);
 

@@ -51,9 +51,9 @@ def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
   let summary = "turns lowbit.dot4 into the instructions that a CPU target has";
   let description = [{
     * VNNI: `vpdpbusd`.
-    * AVX2 and AVX-512 without VNNI, unsigned side at most 15: `pmaddubsw` and `pmaddwd` with ones; eight products of one
-      accumulator are added as i16 first (8 x 2 x 15 x 128 = 30720 does not saturate).
-    * NEON alone, unsigned side at most 15: `smull`, eight products added as i16 likewise, then pairwise sums; wider bytes
+    * AVX2 and AVX-512 without VNNI, unsigned side at most 127: `pmaddubsw` and `pmaddwd` with ones; products of one
+      accumulator are added as i16 first, eight of nibbles (8 x 2 x 15 x 128 = 30720 does not saturate).
+    * NEON alone, unsigned side at most 127: `smull`, products added as i16 likewise, then pairwise sums; wider bytes
       go through a - 128, which is signed.
     * dotprod: `sdot`; bytes above 127 through a - 128. i8mm: `usdot`.
     * otherwise even and odd bytes widened to i16 and multiplied by `pmaddwd`: exact for every byte.
