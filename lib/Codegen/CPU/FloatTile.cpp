@@ -10,7 +10,7 @@
 using namespace mlir;
 using namespace nibble;
 
-static constexpr int64_t kChains = 4;
+static constexpr int64_t kChains = kFloatChains;
 static constexpr int64_t kUnroll = 8; // columns in the body of the loop over float weights
 
 namespace {
@@ -58,6 +58,7 @@ struct FloatTile {
                   [&](Value k, ValueRange carried) {
                     SmallVector<Value> acc(carried);
                     Value weights = b.at(base, b.mul(k, column)), columns = b.at(tile.rows, b.mul(k, width));
+                    prefetchStream(b, weights, kUnroll * column, tile.count);
                     for (int64_t i = 0; i < kUnroll; ++i)
                       multiply(b.loadFloats(stored, b.at(weights, i * column), lanes, lanes * stride),
                                columns, i, i % kChains, acc);
@@ -90,7 +91,7 @@ struct FloatTile {
       }
       return acc;
     };
-    return forEachSubgroup(b, weight, tile, /*prefetch=*/tile.count > 1, init, subgroup);
+    return forEachSubgroup(b, weight, tile, init, subgroup);
   }
 };
 

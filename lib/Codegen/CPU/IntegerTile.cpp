@@ -8,6 +8,7 @@
 // int16 activations are two int8 planes, q = 256 hi + lo, that the same codes multiply.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "TileModel.h"
 #include "WeightPanel.h"
 
 using namespace mlir;
@@ -37,8 +38,7 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
   const bool int4 = weight.layout.format.bits() == 4;
   const int64_t planes = rows.getPlanes();
   const RecordOffsets offsets{tile.record, planes, static_cast<int64_t>(rows.getBiases().size())};
-  // One token leaves dot products waiting for each other: two chains hide their latency.
-  const int64_t chains = count == 1 ? 2 : 1;
+  const int64_t chains = dotChains(b.target, count, planes);
   const IntegerAttr codeMax = b.getI32IntegerAttr(int4 ? 15 : 255);
 
   auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
@@ -92,5 +92,5 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
     return result;
   };
   SmallVector<Value> zero(count, b.constant(floats, 0.0));
-  return forEachSubgroup(b, weight, tile, /*prefetch=*/count > 1, zero, subgroup);
+  return forEachSubgroup(b, weight, tile, zero, subgroup);
 }

@@ -106,11 +106,12 @@ Value KernelBuilder::splat(Value scalar, int64_t lanes) {
   return vector::BroadcastOp::create(*this, vec(lanes, scalar.getType()), scalar);
 }
 
-void KernelBuilder::prefetch(Value pointer, int64_t offset) {
+void KernelBuilder::prefetch(Value pointer, int64_t offset, CacheLevel level) {
   // Not inbounds: it may lie behind the end of the weights.
   Value address =
       LLVM::GEPOp::create(*this, ptr(), i8(), pointer, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(offset)});
-  LLVM::Prefetch::create(*this, address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+  LLVM::Prefetch::create(*this, address, /*rw=*/0, /*hint=*/level == CacheLevel::First ? 3 : 2,
+                         /*cache=*/1);
 }
 
 Value KernelBuilder::loadFloats(Type stored, Value pointer, int64_t lanes, unsigned align) {

@@ -21,6 +21,9 @@ using mlir::Type;
 using mlir::Value;
 using mlir::ValueRange;
 
+/// Where a prefetched line goes.
+enum class CacheLevel { First, Second };
+
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, const CPUTarget &target)
@@ -71,7 +74,7 @@ public:
   /// Loads a scalar and broadcasts it; where the target can, it folds into the instruction that uses it.
   Value loadSplat(Type element, Value pointer, int64_t offset, int64_t lanes);
   Value splat(Value scalar, int64_t lanes);
-  void prefetch(Value pointer, int64_t offset);
+  void prefetch(Value pointer, int64_t offset, CacheLevel level);
 
   // f32 lanes from memory in f32, f16 or bf16, and back (nearest even).
   Value loadFloats(Type stored, Value pointer, int64_t lanes, unsigned align);

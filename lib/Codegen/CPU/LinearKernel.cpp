@@ -5,6 +5,7 @@
 //
 //===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
+#include "TileModel.h"
 #include "WeightPanel.h"
 
 using namespace mlir;
@@ -13,34 +14,33 @@ using namespace nibble;
 namespace {
 
 constexpr int64_t kRecordTokens = 8; // tokens in a record of integer rows, but for the last
-constexpr int64_t kTokenBlock = 128; // tokens of an item: 128 x K of int8 stays in a second-level cache
-constexpr int64_t kItemBytes =
-    64 * 1024; // weights an item reads: long enough to stream, short enough to share
 
 class LinearEmitter final : public KernelEmitter {
 public:
   LinearEmitter(rt::KernelOp kernel, lowbit::LinearOp op, const CPUTarget &target)
       : kernel(kernel), op(op), rows(op.getInput().getType()), lanes(target.lanes()),
-        integer(rows.isInteger()),
-        tileTokens(integer ? target.integerTile() / rows.getPlanes() : target.floatTile()) {
+        integer(rows.isInteger()), tokenBlock(tokensOfBlock(target, rows.getRowBytes())) {
     int64_t bytes = 0;
+    tileTokens = integer ? kRecordTokens : floatTileTokens(target, kFloatChains);
     for (Value weight : op.getWeights()) {
       weights.push_back(WeightPanel::get(cast<lowbit::PackedType>(weight.getType()), rows));
       bytes += weights.back().layout.panelBytes();
+      if (integer)
+        tileTokens = std::min(tileTokens, integerTileTokens(target, workOf(weights.back().layout.format)));
     }
     panels = weights.front().layout.panels();
-    panelsPerItem = std::clamp<int64_t>(kItemBytes / bytes, 1, panels);
+    panelsPerItem = panelsOfItem(bytes, panels);
     runs = (panels + panelsPerItem - 1) / panelsPerItem;
   }
 
   Value items(KernelBuilder &b, Value batch) override {
-    return b.mul(b.ceilDiv(rowCount(b, batch, rows.getCount()), kTokenBlock), runs);
+    return b.mul(b.ceilDiv(rowCount(b, batch, rows.getCount()), tokenBlock), runs);
   }
 
   void item(KernelBuilder &b, const KernelFrame &frame, Value item) override {
     Value total = rowCount(b, frame.batch, rows.getCount());
-    Value begin = b.mul(b.div(item, runs), kTokenBlock);
-    Value end = b.min(b.add(begin, kTokenBlock), total);
+    Value begin = b.mul(b.div(item, runs), tokenBlock);
+    Value end = b.min(b.add(begin, tokenBlock), total);
     Value panel = b.mul(b.mod(item, runs), panelsPerItem);
     Value panelEnd = b.min(b.add(panel, panelsPerItem), b.index(panels));
     b.loop(panel, panelEnd, 1, [&](Value p) {
@@ -52,6 +52,10 @@ public:
   }
 
 private:
+  GroupWork workOf(const Format &format) const {
+    return {format.bits(), rows.getPlanes(), format.bits() == 4 ? 15 : 255, format.zero != Zero::None};
+  }
+
   /// All tiles of tokens begin .. end - 1: whole records, then the last, shorter one.
   void tokens(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value begin,
               Value end) {
@@ -115,6 +119,7 @@ private:
   int64_t lanes;
   bool integer;
   int64_t tileTokens;
+  int64_t tokenBlock; // tokens of an item
   SmallVector<WeightPanel> weights;
   int64_t panels, panelsPerItem, runs;
 };

@@ -1,12 +1,10 @@
 //===- WeightPanel.cpp - The walk over a panel's blocks and subgroups -------------------------===//
 #include "WeightPanel.h"
 
+#include "TileModel.h"
+
 using namespace mlir;
 using namespace nibble;
-
-/// Prefetching this far ahead gives 28% at 8 tokens on Zen 4 and costs at one token (reference:
-/// KERNELS-CPU.md).
-static constexpr int64_t kPrefetchDistance = 2304;
 
 static Format plainFormat(lowbit::FormatAttr format) {
   return {static_cast<Element>(format.getElement()), format.getGroup(), static_cast<Zero>(format.getZero())};
@@ -40,9 +38,18 @@ static Value loadZeros(KernelBuilder &b, Value line, Value rowOffset, int64_t gr
   return arith::NegFOp::create(b, b.mul(scales, zeros));
 }
 
+void nibble::prefetchStream(KernelBuilder &b, Value start, int64_t bytes, int64_t tokens) {
+  PrefetchDistances distances = prefetchDistances(b.target, tokens);
+  for (int64_t line = 0; line < bytes; line += 64) {
+    if (distances.near)
+      b.prefetch(start, distances.near + line, CacheLevel::First);
+    if (distances.far)
+      b.prefetch(start, distances.far + line, CacheLevel::Second);
+  }
+}
+
 SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &weight,
-                                           const TileAddress &tile, bool prefetch, ValueRange init,
-                                           SubgroupBody body) {
+                                           const TileAddress &tile, ValueRange init, SubgroupBody body) {
   const PanelLayout &layout = weight.layout;
   int64_t perBlock = layout.subgroupsPerBlock();
   int64_t perGroup = layout.format.group == 0 ? perBlock : layout.format.group / kSubgroup;
@@ -64,9 +71,7 @@ SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &
   // One block of `subgroups` subgroups, the first of which is number `first` in the panel.
   auto block = [&](Value start, Value first, int64_t subgroups, ValueRange accumulators) {
     SmallVector<Value> acc(accumulators);
-    if (prefetch)
-      for (int64_t line = 0; line < header + subgroups * codesBytes; line += 64)
-        b.prefetch(start, kPrefetchDistance + line);
+    prefetchStream(b, start, header + subgroups * codesBytes, tile.count);
     for (int64_t group = 0; group * perGroup < subgroups; ++group) {
       int64_t begin = group * perGroup, count = std::min(perGroup, subgroups - begin);
       Value scales = loadScales(b, start, tile.rowOffset, group);

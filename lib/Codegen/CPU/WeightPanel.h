@@ -37,7 +37,11 @@ struct TileAddress {
 /// Sum over K for integer rows: [count] vectors of f32.
 SmallVector<Value> emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                    const TileAddress &tile);
-/// Sum over K for f32 rows: [count] vectors of f32.
+/// Accumulators a token of a float tile: column k belongs to number k mod 4. They decide the order of
+/// additions, hence are the same on every target and for every number of tokens.
+inline constexpr int64_t kFloatChains = 4;
+
+/// Sum over K for f32 or bf16 rows: [count] vectors of f32.
 SmallVector<Value> emitFloatTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                  const TileAddress &tile);
 
@@ -46,12 +50,16 @@ Value loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group);
 /// `pointer` moved by `bytes` for each row of the offset.
 Value moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes);
 
+/// Asks for the lines of `bytes` bytes as far ahead of `start` as the target wants it for tiles of so many
+/// tokens.
+void prefetchStream(KernelBuilder &b, Value start, int64_t bytes, int64_t tokens);
+
 /// Calls `body(subgroup index within the panel as bytes of codes, scales, minima (of zero points: -(scale *
 /// zero)) or null, accumulators)` for every subgroup of 32 columns in order: loops over blocks, unrolls
 /// within them where a group is one subgroup.
 using SubgroupBody = llvm::function_ref<SmallVector<Value>(Value codes, Value subgroup, Value scales,
                                                            Value minima, ValueRange accumulators)>;
 SmallVector<Value> forEachSubgroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,
-                                   bool prefetch, ValueRange init, SubgroupBody body);
+                                   ValueRange init, SubgroupBody body);
 
 } // namespace nibble

@@ -48,6 +48,12 @@ struct CPUTuning {
   /// the load binds, and one broadcast into a register should serve several dot products.
   bool freeBroadcasts = true;
   int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20; // data caches of a core
+  /// How far ahead of a stream of weights its lines are best asked for, in bytes, into the first- and into
+  /// the second-level cache; 0: not at all.
+  int64_t nearPrefetch = 2304, farPrefetch = 0;
+  /// The core's own prefetchers keep a stream with little work a line at full bandwidth: asking for its lines
+  /// as well then costs.
+  bool streamsAlone = false;
 };
 
 struct CPUTarget {
@@ -78,11 +84,6 @@ struct CPUTarget {
   /// `unsignedMax`. What depends on one of the sides alone counts in full, though tokens or panels may share
   /// it.
   double dotInstructions(int64_t unsignedMax) const;
-
-  /// Tokens in a tile of an integer linear: what accumulators, one weight vector and scales leave room for.
-  int64_t integerTile() const { return vectorRegisters >= 32 ? 8 : 4; }
-  /// Tokens in a tile of a float linear, which keeps four accumulators for each.
-  int64_t floatTile() const { return vectorRegisters >= 32 ? 4 : 2; }
 };
 
 /// All targets that kernels can be generated for, by instruction set, the most capable last.

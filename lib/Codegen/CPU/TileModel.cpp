@@ -1,0 +1,84 @@
+//===- TileModel.cpp - Estimates of what a tile costs -----------------------------------------===//
+#include "TileModel.h"
+
+#include <algorithm>
+
+using namespace nibble;
+
+static constexpr int64_t kRows = 16;    // of a panel
+static constexpr int64_t kColumns = 32; // of a group
+static constexpr int64_t kItemBytes = 16 << 10;
+static constexpr int64_t kMostTokens = 256; // of a block
+
+int64_t nibble::dotChains(const CPUTarget &target, int64_t tokens, int64_t planes) {
+  double inFlight = target.units().dots * target.tuning.dotLatency;
+  return static_cast<double>(tokens * planes) < inFlight / 2 ? 2 : 1;
+}
+
+int64_t nibble::registersOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens) {
+  // A sum in f32 and the chains of each plane in i32 for each token; codes, their mask, the scales (and
+  // minima), and what holds an activation where instructions cannot read it from memory.
+  int64_t accumulators = tokens * (1 + work.planes * dotChains(target, tokens, work.planes));
+  int64_t codes = work.bits == 4 ? 3 : 1;
+  int64_t perDot = target.dot == DotProduct::VNNI ? 0 : 2; // products of 16 bits, and ones to add them up
+  return accumulators + codes + 1 + work.hasMinima + (target.hasEmbeddedBroadcast ? 0 : 1) + perDot;
+}
+
+double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens) {
+  const VectorUnits &units = target.units();
+  double parts =
+      static_cast<double>(kRows) / static_cast<double>(target.lanes()); // vectors of a panel's rows
+  double each = static_cast<double>(tokens * work.planes);              // multiplied with every code
+  double vectors = static_cast<double>(kColumns / 4); // of codes, four columns each, once unpacked
+
+  double dots = vectors * each * target.dotInstructions(work.codeMax);
+  double unpack = work.bits == 4 ? 3 * vectors / 2 : 0; // and; shift, and
+  double combine = each * static_cast<double>(dotChains(target, tokens, work.planes) - 1) +
+                   static_cast<double>(tokens) * (work.planes == 2 ? 2 : 0); // chains and planes together
+  double scale =
+      static_cast<double>(tokens) * (work.hasMinima ? 4 : 3); // to f32, times d, times scale, added
+  double arithmetic = dots / units.dots + (unpack + combine + scale) / std::max(units.fmas, units.dots);
+
+  double broadcasts = vectors * each + 2 * static_cast<double>(tokens);
+  if (!target.tuning.freeBroadcasts)
+    broadcasts *= 1.5; // a load port is busy for longer with an embedded one (KERNELS-CPU.md, Cascade Lake)
+  double loads = (vectors * static_cast<double>(work.bits) / 8 + 1 + broadcasts) / units.loads;
+
+  double separate = target.hasEmbeddedBroadcast ? 0 : broadcasts; // loads that are instructions of their own
+  double issue = (dots + unpack + combine + scale + separate) / target.tuning.issue;
+  return parts * std::max({arithmetic, loads, issue});
+}
+
+int64_t nibble::integerTileTokens(const CPUTarget &target, const GroupWork &work) {
+  int64_t best = 1;
+  for (int64_t tokens : {2, 4, 8})
+    if (registersOfTile(target, work, tokens) <= target.vectorRegisters &&
+        cyclesOfTile(target, work, tokens) / static_cast<double>(tokens) <=
+            cyclesOfTile(target, work, best) / static_cast<double>(best))
+      best = tokens;
+  return best;
+}
+
+int64_t nibble::floatTileTokens(const CPUTarget &target, int64_t chains) {
+  constexpr int64_t others = 3; // weights, and an activation as it is read and as it is used
+  int64_t best = 1;
+  while (2 * best * chains + others <= target.vectorRegisters && best < 8)
+    best *= 2;
+  return best;
+}
+
+int64_t nibble::tokensOfBlock(const CPUTarget &target, int64_t rowBytes) {
+  // The other part of the cache holds panels on their way, and results.
+  int64_t fitting = target.tuning.l2Bytes * 5 / 8 / rowBytes / 8 * 8;
+  return std::clamp<int64_t>(fitting, 16, kMostTokens);
+}
+
+int64_t nibble::panelsOfItem(int64_t panelBytes, int64_t panels) {
+  return std::clamp<int64_t>(kItemBytes / panelBytes, 1, panels);
+}
+
+PrefetchDistances nibble::prefetchDistances(const CPUTarget &target, int64_t tokens) {
+  if (tokens == 1 && target.tuning.streamsAlone)
+    return {};
+  return {target.tuning.nearPrefetch, target.tuning.farPrefetch};
+}

@@ -1,0 +1,53 @@
+//===- TileModel.h - How the loops of a linear are cut for a CPU --------------------*- C++ -*-===//
+//
+// Tiles, chains, prefetching and blocking follow from the description of the target (Target.h) by the few
+// estimates here, instead of a table of cases. The figures behind them are in reference/KERNELS-CPU.md.
+//
+//===------------------------------------------------------------------------------------------===//
+#pragma once
+
+#include "nibble/Codegen/CPU/Target.h"
+
+namespace nibble {
+
+/// The work of one panel of 16 rows by one group of 32 columns, as far as its cost depends on formats.
+struct GroupWork {
+  int64_t bits = 4;       // of a code
+  int64_t planes = 1;     // int8 planes of an activation
+  int64_t codeMax = 15;   // largest unsigned code: decides what a dot product takes
+  bool hasMinima = false; // one more multiply-add a token
+};
+
+/// Accumulators that one token and plane is given, so that dot products do not wait for each other: 1 or 2.
+/// Out-of-order execution overlaps a group with its neighbours, so half of the latency has to be hidden here.
+int64_t dotChains(const CPUTarget &target, int64_t tokens, int64_t planes);
+
+/// Vector registers that the loop over K of a tile holds at once.
+int64_t registersOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens);
+
+/// Cycles of a tile's work, from what binds: vector units, load ports, or the width of the front end.
+double cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens);
+
+/// Tokens in a tile of an integer linear: of 1, 2, 4 and 8 (a record has 8), the one that fits the registers
+/// and takes the fewest cycles a token.
+int64_t integerTileTokens(const CPUTarget &target, const GroupWork &work);
+
+/// Tokens in a tile of a float linear with `chains` accumulators a token.
+int64_t floatTileTokens(const CPUTarget &target, int64_t chains);
+
+/// Tokens whose activations, `rowBytes` each, stay in the second-level cache while panels stream past: a
+/// multiple of 8.
+int64_t tokensOfBlock(const CPUTarget &target, int64_t rowBytes);
+
+/// Panels of an item: long enough that claiming it costs nothing, short enough that a few items more or less
+/// a thread do not matter.
+int64_t panelsOfItem(int64_t panelBytes, int64_t panels);
+
+/// How far ahead of a stream of weights its lines are asked for, in bytes; 0: not at all.
+struct PrefetchDistances {
+  int64_t near = 0; // into the first-level cache
+  int64_t far = 0;  // into the second-level cache
+};
+PrefetchDistances prefetchDistances(const CPUTarget &target, int64_t tokens);
+
+} // namespace nibble
