@@ -48,11 +48,12 @@ struct Options {
   cl::opt<unsigned> count{"n", cl::value_desc("N"), cl::init(32), cl::desc("generate: tokens at most (32)"),
                           cl::cat(category)};
   cl::opt<bool> ignoreStops{"ignore-eos", cl::desc("generate: go on behind end tokens"), cl::cat(category)};
-  cl::opt<CacheRounding> cache{"kv-cache", cl::desc("What stored keys and values are rounded to:"),
-                               cl::values(clEnumValN(CacheRounding::None, "f32", "nothing (the default)"),
-                                          clEnumValN(CacheRounding::F16, "f16", ""),
-                                          clEnumValN(CacheRounding::BF16, "bf16", "")),
-                               cl::init(CacheRounding::None), cl::cat(category)};
+  cl::opt<CacheRounding> cache{
+      "kv-cache", cl::desc("What stored keys and values are rounded to:"),
+      cl::values(clEnumValN(CacheRounding::None, "f32", "nothing (the default)"),
+                 clEnumValN(CacheRounding::F16, "f16", ""), clEnumValN(CacheRounding::BF16, "bf16", ""),
+                 clEnumValN(CacheRounding::Int8, "int8", "a scale for each position and head")),
+      cl::init(CacheRounding::None), cl::cat(category)};
 };
 
 } // namespace

@@ -39,8 +39,9 @@ def LLM_CacheType : TypeDef<LLM_Dialect, "Cache"> {
   let mnemonic = "cache";
   let summary = "the paged KV cache, and the sequences of the batch";
   let description = [{
-    K and V lie as [layer][page][kv_head][slot][head_dim]; a page is 32 positions of one sequence. The element type is a
-    choice made at run time (f32, f16, bf16).
+    K and V lie as [layer][page][kv_head], then K as [head_dim][slot] and V as [slot][head_dim]; a page is 32 positions of
+    one sequence. The element type is a choice made at run time (f32, f16, bf16, int8 with a scale for each position and
+    head).
 
     ```mlir
     !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>

@@ -64,6 +64,23 @@ LogicalResult RopeOp::verify() {
   return success();
 }
 
+LogicalResult AnglesOp::verify() {
+  auto pairs = static_cast<int64_t>(getInverseFrequencies().size());
+  if (pairs == 0 || width(getResult()) != 2 * pairs)
+    return emitOpError() << pairs << " frequencies make rows of " << 2 * pairs << " columns, found "
+                         << width(getResult());
+  return success();
+}
+
+LogicalResult RotateOp::verify() {
+  int64_t headDim = getHeadDim(), rotated = width(getAngles());
+  if (headDim <= 0 || width(getInput()) % headDim != 0)
+    return emitOpError() << "head_dim " << headDim << " does not divide rows of " << width(getInput());
+  if (rotated <= 0 || rotated % 2 != 0 || rotated > headDim)
+    return emitOpError() << "angles of " << rotated << " columns do not turn pairs of a head of " << headDim;
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   CacheType cache = getCache().getType();
   int64_t heads = getHeads(), kvHeads = cache.getKvHeads(), headDim = cache.getHeadDim();

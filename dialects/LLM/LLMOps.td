@@ -131,6 +131,49 @@ def LLM_RopeOp : LLM_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
   let hasVerifier = 1;
 }
 
+def LLM_AnglesOp : LLM_Op<"angles", [Pure]> {
+  let summary = "cosines and sines of rotary position embedding, one row for each token";
+  let description = [{
+    The part of `llm.rope` that all heads and layers share. With F = `inverse_frequencies`, a = `attention_factor`, p the
+    token's position and angle_j = f32(p F_j): for j < |F|
+
+      result[t][j]       = a cos angle_j
+      result[t][|F| + j] = a sin angle_j
+
+    `llm-share-angles` makes it, in the fuse phase.
+
+    ```mlir
+    %a = llm.angles %positions {inverse_frequencies = array<f32: 1.0, 0.01>} : tensor<?xi32> -> tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Indices:$positions, DenseF32ArrayAttr:$inverse_frequencies,
+                       DefaultValuedAttr<F32Attr, "1.0f">:$attention_factor);
+  let results = (outs LLM_Rows:$result);
+  let assemblyFormat = "$positions attr-dict `:` type($positions) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def LLM_RotateOp : LLM_Op<"rotate", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "turns pairs of elements of each head by the angles of its row";
+  let description = [{
+    What is left of `llm.rope` once its angles are known. `angles` holds c_j and then s_j of a row, D/2 of each: for
+    j < D/2, in each head of `head_dim` elements,
+
+      y_j       = x_j c_j - x_{j+D/2} s_j
+      y_{j+D/2} = x_{j+D/2} c_j + x_j s_j
+
+    and what is left of the head passes through.
+
+    ```mlir
+    %y = llm.rotate %x, %angles {head_dim = 8 : i64} : tensor<?x128xf32>, tensor<?x4xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Rows:$input, LLM_Rows:$angles, I64Attr:$head_dim);
+  let results = (outs LLM_Rows:$result);
+  let assemblyFormat = "$input `,` $angles attr-dict `:` type($input) `,` type($angles)";
+  let hasVerifier = 1;
+}
+
 def LLM_AttentionOp : LLM_Op<"attention", [AllTypesMatch<["query", "result"]>, AllTypesMatch<["key", "value"]>,
                                             DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "stores K and V of the batch in the cache, then attends to the cache";

@@ -25,8 +25,9 @@ def PlaceBarriersPass : Pass<"rt-place-barriers", "::nibble::rt::ProgramOp"> {
 def PlanMemoryPass : Pass<"rt-plan-memory", "::nibble::rt::ProgramOp"> {
   let summary = "offsets of buffers in one arena, linear in the token budget and the row budget";
   let description = [{
-    Buffers of rows for each token lie before those for each row of logits, each group in an address space of its own
-    whose unit is the byte a row, so that no budget makes two buffers overlap. Dispatches between two `always`
+    Buffers of rows for each token lie before those for each row of logits, and these before those of a fixed size, each
+    group in an address space of its own whose unit is the byte a row (the byte), so that no budget makes two buffers
+    overlap. Dispatches between two `always`
     barriers run at the same time: a buffer takes over memory only from buffers whose last use lies before the
     `always` barrier that precedes its first. Private buffers have a second place in the private memory of a worker, for
     16 rows; there a worker's own order of dispatches is enough. The largest buffer is placed first, each at the lowest

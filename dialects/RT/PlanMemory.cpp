@@ -100,9 +100,10 @@ LogicalResult PlanMemoryPass::findLifetimes() {
   for (BufferOp buffer : getOperation().getBody().getOps<BufferOp>()) {
     if (!epochs.contains(buffer.getResult()))
       return buffer.emitOpError() << "\"" << buffer.getLabel() << "\" is used by no dispatch";
-    if (ArrayRef<int64_t> size = buffer.getSize(); size[2] != 0 || (size[0] != 0) == (size[1] != 0))
-      return buffer.emitOpError() << "\"" << buffer.getLabel()
-                                  << "\" has rows for tokens or for logits, one of both, and nothing else";
+    if (llvm::count_if(buffer.getSize(), [](int64_t size) { return size != 0; }) != 1)
+      return buffer.emitOpError()
+             << "\"" << buffer.getLabel()
+             << "\" has rows for tokens, rows for logits or a fixed size, one of the three";
     if (buffer.getLabel() == "logits")
       epochs[buffer.getResult()].extend(epoch);
   }
@@ -110,19 +111,24 @@ LogicalResult PlanMemoryPass::findLifetimes() {
 }
 
 void PlanMemoryPass::planArena() {
-  SmallVector<Block> tokens, logits;
+  SmallVector<Block> units[3]; // of tokens, of logits, of fixed size
   for (BufferOp buffer : getOperation().getBody().getOps<BufferOp>()) {
-    bool ofTokens = buffer.getSize()[0] != 0;
-    (ofTokens ? tokens : logits)
-        .push_back({buffer, epochs[buffer.getResult()],
-                    int64_t(llvm::alignTo(buffer.getSize()[ofTokens ? 0 : 1], kBufferAlignment))});
+    ArrayRef<int64_t> size = buffer.getSize();
+    size_t unit = size[0] != 0 ? 0 : size[1] != 0 ? 1 : 2;
+    units[unit].push_back(
+        {buffer, epochs[buffer.getResult()], int64_t(llvm::alignTo(size[unit], kBufferAlignment))});
   }
-  int64_t tokenBytes = place(tokens), logitsBytes = place(logits);
-  for (Block &block : tokens)
-    block.buffer.setOffset(ArrayRef<int64_t>{block.offset, 0, 0});
-  for (Block &block : logits)
-    block.buffer.setOffset(ArrayRef<int64_t>{tokenBytes, block.offset, 0});
-  getOperation().setArena(ArrayRef<int64_t>{tokenBytes, logitsBytes, 0});
+  SmallVector<int64_t> arena(3, 0);
+  for (size_t unit = 0; unit < 3; ++unit) {
+    int64_t bytes = place(units[unit]);
+    for (Block &block : units[unit]) {
+      SmallVector<int64_t> offset(arena); // behind all of the units before
+      offset[unit] = block.offset;
+      block.buffer.setOffset(offset);
+    }
+    arena[unit] = bytes;
+  }
+  getOperation().setArena(arena);
 }
 
 void PlanMemoryPass::planPrivate() {

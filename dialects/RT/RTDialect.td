@@ -25,7 +25,8 @@ class RT_Enum<string name, string summary, list<I32EnumCase> cases> : I32Enum<na
 /// The conversion in lib/Codegen that emits a kernel.
 def RT_Family : RT_Enum<"Family", "family of a kernel", [
   I32EnumCase<"Embed", 0, "embed">, I32EnumCase<"Rows", 1, "rows">, I32EnumCase<"Linear", 2, "linear">,
-  I32EnumCase<"Attention", 3, "attention">]>;
+  I32EnumCase<"Attention", 3, "attention">, I32EnumCase<"Angles", 4, "angles">, I32EnumCase<"StoreKV", 5, "store_kv">,
+  I32EnumCase<"Merge", 6, "merge">]>;
 
 /// When all workers must have finished what comes before a dispatch.
 def RT_Barrier : RT_Enum<"Barrier", "barrier before a dispatch", [

@@ -50,6 +50,53 @@ LogicalResult YieldOp::verify() {
 }
 
 //===------------------------------------------------------------------------------------------------------===//
+// Attention
+//===------------------------------------------------------------------------------------------------------===//
+
+static int64_t width(Value rows) { return cast<ShapedType>(rows.getType()).getShape().back(); }
+
+static LogicalResult verifyKeys(Operation *op, Value key, Value value, int64_t kvHeads, int64_t headDim) {
+  if (kvHeads <= 0 || headDim <= 0 || width(key) != kvHeads * headDim || width(value) != kvHeads * headDim)
+    return op->emitOpError() << "key and value need " << kvHeads << " heads of " << headDim
+                             << " columns, found " << width(key) << " and " << width(value);
+  return success();
+}
+
+static LogicalResult verifyHeads(Operation *op, Value result, Value partials, Value sinks, int64_t heads,
+                                 int64_t kvHeads, int64_t headDim) {
+  if (kvHeads <= 0 || heads <= 0 || heads % kvHeads != 0)
+    return op->emitOpError() << heads << " heads are no multiple of " << kvHeads << " kv_heads";
+  if (width(result) != heads * headDim)
+    return op->emitOpError() << "yields rows of " << width(result) << " columns for " << heads << " heads of "
+                             << headDim;
+  auto shape = cast<ShapedType>(partials.getType()).getShape();
+  if (ShapedType::isDynamic(shape[0]) || shape[1] != heads * (headDim + 2))
+    return op->emitOpError() << "partials need a fixed number of rows of " << heads * (headDim + 2)
+                             << " columns, found " << partials.getType();
+  if (sinks && width(sinks) != heads)
+    return op->emitOpError() << "has " << width(sinks) << " sinks for " << heads << " heads";
+  return success();
+}
+
+LogicalResult StoreKVOp::verify() {
+  return verifyKeys(*this, getKey(), getValue(), getKvHeads(), getHeadDim());
+}
+
+LogicalResult AttendOp::verify() {
+  if (failed(verifyKeys(*this, getKey(), getValue(), getKvHeads(), getHeadDim())))
+    return failure();
+  if (getQuery().getType() != getResult().getType())
+    return emitOpError() << "yields rows of another type than its query";
+  return verifyHeads(*this, getResult(), getPartials(), getSinks(), getHeads(), getKvHeads(), getHeadDim());
+}
+
+LogicalResult MergeOp::verify() {
+  if (getAttended().getType() != getResult().getType())
+    return emitOpError() << "yields rows of another type than those it merges into";
+  return verifyHeads(*this, getResult(), getPartials(), getSinks(), getHeads(), getKvHeads(), getHeadDim());
+}
+
+//===------------------------------------------------------------------------------------------------------===//
 // ProgramOp, BufferOp
 //===------------------------------------------------------------------------------------------------------===//
 

@@ -8,6 +8,7 @@ include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class RT_Op<string mnemonic, list<Trait> traits = []> : Op<RT_Dialect, mnemonic, traits>;
@@ -68,6 +69,75 @@ def RT_BatchOp : RT_Op<"batch", [Pure]> {
   let arguments = (ins RT_BatchFieldAttr:$field);
   let results = (outs 1DTensorOf<[I32]>:$result);
   let assemblyFormat = "$field attr-dict `:` type($result)";
+}
+
+def RT_StoreKVOp : RT_Op<"store_kv", [AllTypesMatch<["key", "value"]>]> {
+  let summary = "stores K and V of long steps in the cache, ahead of rt.attend";
+  let description = [{
+    The first part of `llm.attention`, made by `rt-split-attention`: every row's k and v are stored at its position in
+    the pages of its sequence, in layer `layer`. In steps of at most 16 tokens it does nothing: there each item of
+    `rt.attend` stores the rows of the blocks that it reads itself.
+
+    ```mlir
+    rt.store_kv %k, %v, %cache {layer = 0 : i64, kv_heads = 4 : i64, head_dim = 16 : i64}
+      : tensor<?x64xf32>, !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[F32]>:$key, 2DTensorOf<[F32]>:$value, AnyType:$cache, I64Attr:$layer,
+                       I64Attr:$kv_heads, I64Attr:$head_dim);
+  let assemblyFormat = "$key `,` $value `,` $cache attr-dict `:` type($key) `,` type($cache)";
+  let hasVerifier = 1;
+}
+
+def RT_AttendOp : RT_Op<"attend", [AllTypesMatch<["key", "value"]>]> {
+  let summary = "attention over the cache: whole, or as the partials of its blocks";
+  let description = [{
+    What is left of `llm.attention` behind `rt.store_kv`, with its formula. Positions are reduced in blocks of 64,
+    counted from position 0: a block gives, for each row and head, m = max s_j, l = sum exp(s_j - m) and
+    o = sum exp(s_j - m) V_j, and blocks are merged in ascending order (Milakov and Gimelshein 2018):
+
+      m' = max(m, m_b);  l' = l exp(m - m') + l_b exp(m_b - m');  o' = o exp(m - m') + o_b exp(m_b - m')
+
+    Where the batch makes too few items for the workers, or too uneven ones, an item is a run of blocks, whose triples
+    go to `partials` for `rt.merge`; `result` is then not written. Row (row, block) of `partials` holds o of all heads,
+    then m, then l of all heads. Where the work is done changes no bit.
+
+    ```mlir
+    %o, %p = rt.attend %q, %k, %v, %cache
+        {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 16 : i64, scale = 0.25 : f32}
+      : (tensor<?x128xf32>, tensor<?x64xf32>, tensor<?x64xf32>, !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>)
+      -> (tensor<?x128xf32>, tensor<2048x144xf32>)
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[F32]>:$query, 2DTensorOf<[F32]>:$key, 2DTensorOf<[F32]>:$value, AnyType:$cache,
+                       Optional<1DTensorOf<[F32]>>:$sinks, I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads,
+                       I64Attr:$head_dim, F32Attr:$scale, OptionalAttr<I64Attr>:$window, OptionalAttr<F32Attr>:$softcap);
+  let results = (outs 2DTensorOf<[F32]>:$result, 2DTensorOf<[F32]>:$partials);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $cache (`sinks` `(` $sinks^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def RT_MergeOp : RT_Op<"merge"> {
+  let summary = "merges the blocks of a split rt.attend in ascending order";
+  let description = [{
+    `attended` and `partials` are the results of an `rt.attend` of the same attributes. Where the batch was split, each
+    row's blocks are merged as `rt.attend` says and divided by l (plus exp(sink - m) with `sinks`); else `attended` is
+    the result as it is. The result takes the memory of `attended`.
+
+    ```mlir
+    %r = rt.merge %o, %p {heads = 8 : i64, kv_heads = 4 : i64, head_dim = 16 : i64}
+      : (tensor<?x128xf32>, tensor<2048x144xf32>) -> tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins 2DTensorOf<[F32]>:$attended, 2DTensorOf<[F32]>:$partials, Optional<1DTensorOf<[F32]>>:$sinks,
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, OptionalAttr<I64Attr>:$window);
+  let results = (outs 2DTensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $attended `,` $partials (`sinks` `(` $sinks^ `)`)? attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
 }
 
 def RT_ProgramOp : RT_Op<"program", [Symbol, SymbolTable, IsolatedFromAbove, SingleBlock, NoTerminator]> {

@@ -36,8 +36,8 @@ static Json describeBudget(const BudgetSize &size) {
 /// K and V of one position in all layers.
 static uint64_t cacheBytesPerToken(const ModelInfo &model, CacheType type) {
   uint64_t bytes = 2;
-  for (uint64_t factor : {uint64_t(model.layers), uint64_t(model.kvHeads), uint64_t(model.headDim),
-                          uint64_t(cacheTypeSize(type))})
+  for (uint64_t factor :
+       {uint64_t(model.layers), uint64_t(model.kvHeads), cacheRowBytes(type, model.headDim)})
     bytes = llvm::SaturatingMultiply(bytes, factor);
   return bytes;
 }

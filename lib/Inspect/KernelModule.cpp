@@ -51,7 +51,7 @@ Result<OwningOpRef<ModuleOp>> nibble::scheduledModule(MLIRContext &context, cons
 /// "attention_8x16_kv4.f16" to "attention_8x16_kv4".
 static std::string withoutCacheType(const std::string &name) {
   StringRef base = name;
-  for (StringRef type : {".f32", ".f16", ".bf16"})
+  for (StringRef type : {".f32", ".f16", ".bf16", ".int8"})
     if (base.consume_back(type))
       break;
   return base.str();

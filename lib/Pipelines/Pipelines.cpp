@@ -1,6 +1,7 @@
 //===- Pipelines.cpp - From one phase to the next ---------------------------------------------===//
 #include "nibble/Pipelines/Pipelines.h"
 
+#include "dialects/LLM/Passes.h"
 #include "dialects/RT/Passes.h"
 #include "lib/Conversion/LLMToLowbit/Passes.h"
 #include "lib/Conversion/LowbitToRT/Passes.h"
@@ -35,6 +36,8 @@ void nibble::buildFusePipeline(OpPassManager &pm, bool verifyPhase) {
   pm.addPass(createFuseRowsPass());
   // residual adds and gates into epilogues
   pm.addPass(createFuseEpiloguePass());
+  // rotary angles once a step, not once a layer
+  pm.addPass(llm::createShareAnglesPass());
   // what nobody reads any more
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -43,6 +46,8 @@ void nibble::buildFusePipeline(OpPassManager &pm, bool verifyPhase) {
 }
 
 void nibble::buildSchedulePipeline(OpPassManager &pm, bool verifyPhase) {
+  // attention to what runs between barriers: storing, reducing, merging
+  pm.addPass(createSplitAttentionPass());
   // the model to kernels and dispatches
   pm.addPass(createSchedulePass());
   // barriers that keep readers behind writers

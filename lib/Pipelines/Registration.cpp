@@ -1,7 +1,7 @@
 //===- Registration.cpp - Dialects and passes of the compiler ---------------------------------===//
 #include "nibble/Pipelines/Registration.h"
 
-#include "dialects/LLM/LLM.h"
+#include "dialects/LLM/Passes.h"
 #include "dialects/Lowbit/Lowbit.h"
 #include "dialects/RT/Passes.h"
 #include "dialects/RT/RT.h"
@@ -35,6 +35,7 @@ void nibble::registerAllPasses() {
   mlir::registerSymbolDCEPass();
   registerLLMToLowbitPasses();
   registerLowbitToRTPasses();
+  llm::registerLLMPasses();
   rt::registerRTPasses();
   registerPipelinesPasses();
   registerPipelines();

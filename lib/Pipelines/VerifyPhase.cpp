@@ -131,8 +131,8 @@ WalkResult VerifyPhasePass::checkFuse(Operation *op) {
   if (isa<arith::ArithDialect, math::MathDialect>(op->getDialect()))
     return isa<lowbit::LinearOp>(op->getParentOp()) ? WalkResult::advance()
                                                     : complain(op, "is left outside of an epilogue");
-  if (!isa<ModuleOp, func::FuncOp, func::ReturnOp, llm::ParamOp, llm::EmbedOp, llm::RMSNormOp, llm::RopeOp,
-           llm::AttentionOp, lowbit::QuantizeRowsOp, lowbit::LinearOp, lowbit::YieldOp>(op))
+  if (!isa<ModuleOp, func::FuncOp, func::ReturnOp, llm::ParamOp, llm::EmbedOp, llm::RMSNormOp, llm::AnglesOp,
+           llm::RotateOp, llm::AttentionOp, lowbit::QuantizeRowsOp, lowbit::LinearOp, lowbit::YieldOp>(op))
     return complain(op, "is left");
   for (Type type : op->getResultTypes())
     if (auto packed = dyn_cast<lowbit::PackedType>(type);

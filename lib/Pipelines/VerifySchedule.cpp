@@ -70,7 +70,7 @@ private:
                                   << (buffer ? "\"" + buffer.getLabel().str() + "\"" : "of the cache");
   }
 
-  /// Bytes of a buffer in a space: those of the same unit (a token, a row, a worker) may overlap.
+  /// Bytes of a buffer in a space: those of the same unit (a token, a row, fixed, a worker) may overlap.
   struct Place {
     int unit = 0;
     int64_t begin = 0, end = 0;
@@ -80,7 +80,7 @@ private:
   };
 
   static Place placeInArena(rt::BufferOp buffer) {
-    int unit = buffer.getSize()[0] != 0 ? 0 : 1;
+    int unit = buffer.getSize()[0] != 0 ? 0 : buffer.getSize()[1] != 0 ? 1 : 2;
     int64_t begin = (*buffer.getOffset())[unit];
     return {unit, begin, begin + buffer.getSize()[unit]};
   }
@@ -89,7 +89,7 @@ private:
     if (buffer.getSpace() != rt::Space::Private)
       return std::nullopt;
     int64_t begin = *buffer.getPrivateOffset();
-    return Place{2, begin, begin + (buffer.getSize()[0] + buffer.getSize()[1]) * int64_t(kPrivateTokens)};
+    return Place{3, begin, begin + (buffer.getSize()[0] + buffer.getSize()[1]) * int64_t(kPrivateTokens)};
   }
 
   LogicalResult checkMemory() {

@@ -23,17 +23,25 @@ std::string_view nibble::cacheTypeName(CacheType type) {
     return "f16";
   case CacheType::BF16:
     return "bf16";
+  case CacheType::Int8:
+    return "int8";
   }
   return "?";
 }
 
-uint32_t nibble::cacheTypeSize(CacheType type) { return type == CacheType::F32 ? 4 : 2; }
+uint32_t nibble::cacheTypeSize(CacheType type) {
+  return type == CacheType::F32 ? 4 : type == CacheType::Int8 ? 1 : 2;
+}
+
+uint64_t nibble::cacheRowBytes(CacheType type, uint64_t headDim) {
+  return headDim * cacheTypeSize(type) + (type == CacheType::Int8 ? sizeof(float) : 0);
+}
 
 Result<CacheType> nibble::parseCacheType(std::string_view name) {
-  for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::BF16})
+  for (CacheType type : {CacheType::F32, CacheType::F16, CacheType::BF16, CacheType::Int8})
     if (cacheTypeName(type) == name)
       return type;
-  return failure("'" + std::string(name) + "' is not a type of KV cache; use f32, f16 or bf16");
+  return failure("'" + std::string(name) + "' is not a type of KV cache; use f32, f16, bf16 or int8");
 }
 
 const SegmentInfo *Manifest::segment(std::string_view name) const {

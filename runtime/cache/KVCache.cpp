@@ -12,7 +12,7 @@ static uint64_t layerSize(const ModelInfo &model, CacheType type, uint32_t pages
   // kv_heads and head_dim are below 2^20 and pages below 2^32: with 2^7 bytes a slot the product may pass 64
   // bits.
   unsigned __int128 size =
-      static_cast<unsigned __int128>(pages) * model.kvHeads * kPageSize * model.headDim * cacheTypeSize(type);
+      static_cast<unsigned __int128>(pages) * model.kvHeads * kPageSize * cacheRowBytes(type, model.headDim);
   return size > UINT64_MAX / 4 ? UINT64_MAX / 4 : static_cast<uint64_t>(size);
 }
 

@@ -1,7 +1,7 @@
 //===- KVCache.h - Paged keys and values of all sequences ---------------------------*- C++ -*-===//
 //
-// K and V lie as [layer][page][kv_head][slot][head_dim] in two halves of one lazily touched reservation. A
-// sequence is a list of pages; its positions 32 i .. 32 i + 31 lie in the i-th.
+// K and V, each [layer][page][kv_head] and then as KernelABI.h says, in two halves of one lazily touched
+// reservation. A sequence is a list of pages; its positions 32 i .. 32 i + 31 lie in the i-th.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once

@@ -29,7 +29,7 @@ void nibble::addRunFlags(CLI::App &verb, RunFlags &flags) {
   group->add_option("--device", flags.device, "auto, cpu or cuda[:N]");
   group->add_option("--cpu", flags.cpu, "Force the variant compiled for this target (see info)");
   group->add_option("--kv-cache", flags.cacheType,
-                    "Type of the KV cache: f32, f16 or bf16 (default: see info)");
+                    "Type of the KV cache: f32, f16, bf16 or int8 (default: see info)");
   group->add_option("--context", flags.context, "Most positions of a sequence (default: see info)")
       ->check(CLI::PositiveNumber);
   group

@@ -17,7 +17,7 @@ struct ProgramMemory {
   std::byte *workers;       // [worker][workerStride]: private memory, then scratch
   uint64_t workerStride;    // bytes, of workerBytes()
   const std::byte *weights; // the segment
-  std::byte *keys, *values; // [layer][page][kv_head][slot][head_dim]
+  std::byte *keys, *values; // [layer][page][kv_head]; KernelABI.h says what lies in a page
   uint64_t layerStride;     // bytes of one layer's K (or V)
 };
 

@@ -14,7 +14,14 @@ StepWalker::StepWalker(WorkerPool &pool, StepTable newTable)
     : pool(pool), workers(pool.size()), table(std::move(newTable)),
       cursorStride((table.entries.size() + 31) / 16 * 16),
       cursors(std::make_unique<std::atomic<uint32_t>[]>(2 * workers * cursorStride)),
-      items(table.kernels.size()) {}
+      items(table.kernels.size()) {
+  std::vector<bool> isUsed(table.kernels.size());
+  for (const StepTable::Entry &entry : table.entries)
+    isUsed[entry.kernel] = true;
+  for (uint32_t i = 0; i < isUsed.size(); ++i)
+    if (isUsed[i])
+      used.push_back(i);
+}
 
 void StepWalker::startProfile() { seconds.assign(table.entries.size(), 0); }
 
@@ -22,8 +29,8 @@ void StepWalker::run(const NibbleBatch &newBatch) {
   batch = &newBatch;
   small = newBatch.tokens <= kPrivateTokens;
   parity ^= 1;
-  for (size_t i = 0; i < items.size(); ++i)
-    items[i] = table.kernels[i].items(batch);
+  for (uint32_t kernel : used)
+    items[kernel] = table.kernels[kernel].items(batch);
   pool.run([](void *walker, uint32_t worker) { static_cast<StepWalker *>(walker)->walk(worker); }, this);
 }
 
@@ -38,13 +45,17 @@ void StepWalker::walk(uint32_t worker) {
   void *const *allOperands =
       small ? table.privateOperands.data() + static_cast<size_t>(worker) * table.operandCount
             : table.sharedOperands.data();
+  bool mustMeet = false;
   for (uint32_t i = 0; i < table.entries.size(); ++i) {
     const StepTable::Entry &entry = table.entries[i];
-    if (entry.barrier == BarrierKind::Always || (entry.barrier == BarrierKind::Shared && !small))
-      pool.meet();
+    mustMeet |= entry.barrier == BarrierKind::Always || (entry.barrier == BarrierKind::Shared && !small);
     void *const *operands = allOperands + entry.operand;
     uint32_t count = items[entry.kernel];
     if (count > 0) {
+      // A dispatch without items touches nothing: its barrier waits for the next that has some.
+      if (mustMeet)
+        pool.meet();
+      mustMeet = false;
       if (workers == 1 || (entry.isPrivate && small))
         table.kernels[entry.kernel].run(batch, operands, 0, count, table.scratch[worker]);
       else

@@ -72,6 +72,7 @@ private:
   uint32_t parity = 0;
   const NibbleBatch *batch = nullptr;
   bool small = false;          // a step of at most kPrivateTokens rows
+  std::vector<uint32_t> used;  // kernels that entries name: those of one type of cache
   std::vector<uint32_t> items; // [kernel] for this batch
   std::vector<double> seconds; // [entry]; empty: no profile
 };

@@ -238,6 +238,7 @@ NibbleBatch Engine::State::buildBatch(std::span<const StepInput> inputs) {
   batch.logitsRows = rows;
   batch.pageStride = stride;
   batch.pageCount = plan.pages;
+  batch.workers = plan.threads;
   batch.tokenId = arrays.tokenId.data();
   batch.position = arrays.position.data();
   batch.queryStart = arrays.queryStart.data();

@@ -9,6 +9,7 @@ from conftest import BUILD, ROOT, tool
 DIALECTS = ("Lowbit", "LLM", "RT")
 # The name of each page of passes, and where the passes are defined.
 PASS_PAGES = {
+    "LLMPasses": "dialects/LLM/Passes.td",
     "RTPasses": "dialects/RT/Passes.td",
     "LLMToLowbitPasses": "lib/Conversion/LLMToLowbit/Passes.td",
     "LowbitToRTPasses": "lib/Conversion/LowbitToRT/Passes.td",

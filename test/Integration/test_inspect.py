@@ -198,7 +198,13 @@ def test_description_of_an_artifact(compiled):
     config = json.loads((TINY / "llama" / "config.json").read_text())
     head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
     position = 2 * config["num_hidden_layers"] * config["num_key_value_heads"] * head
-    assert description["cache_bytes_per_token"] == {"f32": 4 * position, "f16": 2 * position, "bf16": 2 * position}
+    scales = position // head * 4  # an f32 for each position and head
+    assert description["cache_bytes_per_token"] == {
+        "f32": 4 * position,
+        "f16": 2 * position,
+        "bf16": 2 * position,
+        "int8": position + scales,
+    }
     assert [target["target"] for target in description["targets"]] == TARGETS.split(",")
     for target, variant in zip(description["targets"], manifest["variants"]):
         program = variant["program"]

@@ -102,7 +102,7 @@ def test_an_artifact_and_its_checkpoint_hold_the_same_weights(tmp_path, compiled
     assert np.array_equal(packed, reference(tmp_path, model.path, tokens_of("llama"), "--checkpoint", folder))
 
 
-@pytest.mark.parametrize("cache, least, most", [("f16", 1e-7, 1e-2), ("bf16", 1e-5, 5e-2)])
+@pytest.mark.parametrize("cache, least, most", [("f16", 1e-7, 1e-2), ("bf16", 1e-5, 5e-2), ("int8", 1e-5, 5e-2)])
 def test_cache_types_round(tmp_path, cache, least, most):
     folder = TEST_DATA / "tiny" / "llama"
     rounded = reference(tmp_path, folder, tokens_of("llama"), f"--kv-cache={cache}")

@@ -11,8 +11,9 @@
 
 namespace nibble::reference {
 
-/// What a stored element is rounded to, as the run-time cache types do.
-enum class CacheRounding : uint8_t { None, F16, BF16 };
+/// What a stored element is rounded to, as the run-time cache types do. Int8: d q, |q| <= 127, with one f32
+/// d = max |x| / 127 for each position and head.
+enum class CacheRounding : uint8_t { None, F16, BF16, Int8 };
 
 /// Which rows of a batch belong to which sequence of the cache: rows start[s] .. start[s + 1] - 1 to
 /// sequence[s].
@@ -25,7 +26,7 @@ class KeyValueCache {
 public:
   KeyValueCache(int64_t layers, int64_t kvHeads, int64_t headDim,
                 CacheRounding rounding = CacheRounding::None)
-      : layerCount(layers), width(kvHeads * headDim), rounding(rounding) {}
+      : layerCount(layers), width(kvHeads * headDim), headDim(headDim), rounding(rounding) {}
 
   /// The index of a new, empty sequence.
   size_t addSequence();
@@ -51,7 +52,7 @@ private:
   };
   const Layer &layerOf(size_t sequence, int64_t layer) const { return stored[sequence * layerCount + layer]; }
 
-  int64_t layerCount, width;
+  int64_t layerCount, width, headDim;
   CacheRounding rounding;
   std::vector<Layer> stored; // [sequences][layers]
 };

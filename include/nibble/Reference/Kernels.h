@@ -60,7 +60,7 @@ std::vector<int32_t> dot4(std::span<const int32_t> acc, std::span<const uint8_t>
 std::vector<double> dot2(std::span<const double> acc, std::span<const double> a, std::span<const double> b);
 
 //===------------------------------------------------------------------------------------------------------===//
-// Row-wise work: llm.embed, llm.rms_norm, llm.layer_norm, llm.rope, llm.glu
+// Row-wise work: llm.embed, llm.rms_norm, llm.layer_norm, llm.rope, llm.angles, llm.rotate, llm.glu
 //===------------------------------------------------------------------------------------------------------===//
 
 /// scale table[ids[t]]; ids are in 0 .. N - 1.
@@ -77,6 +77,13 @@ Matrix layerNorm(const Matrix &x, std::span<const double> gain, std::span<const 
 /// [rows].
 Matrix rope(const Matrix &x, std::span<const int32_t> positions, int64_t headDim,
             std::span<const float> inverseFrequencies, double attentionFactor = 1);
+
+/// Cosines, then sines, of f32(p F_j), times the attention factor: [positions][2 |F|].
+Matrix angles(std::span<const int32_t> positions, std::span<const float> inverseFrequencies,
+              double attentionFactor = 1);
+
+/// Turns the first `angles.columns` elements of each head by the angles of its row.
+Matrix rotate(const Matrix &x, const Matrix &angles, int64_t headDim);
 
 enum class Activation : uint8_t { Silu, Gelu, GeluTanh };
 double activate(Activation activation, double x);

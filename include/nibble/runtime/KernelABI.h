@@ -12,9 +12,12 @@
 namespace nibble {
 
 /// Raised whenever NibbleBatch, a kernel's signature, or the meaning of an operand changes.
-inline constexpr uint32_t kKernelABIVersion = 1;
+inline constexpr uint32_t kKernelABIVersion = 2;
 
-/// Positions in a page of the KV cache. K and V lie as [layer][page][kv_head][slot][head_dim].
+/// Positions in a page of the KV cache. K lies as [layer][page][kv_head][head_dim][slot], so that a vector
+/// holds one element of many positions and their scores need no sum across lanes; V as
+/// [layer][page][kv_head][slot][head_dim]. An int8 cache has, behind the codes of each page and head, one f32
+/// scale for each slot.
 inline constexpr uint32_t kPageSize = 32;
 
 /// Attention reduces in blocks of this many positions, counted from position 0, whatever the batch.
@@ -31,12 +34,14 @@ extern "C" {
 /// The ragged batch of one step. Rows of a sequence are contiguous and in ascending position. The arrays live
 /// in the engine for as long as the step runs; kernels read them only.
 struct NibbleBatch {
-  uint32_t version;           // kKernelABIVersion
-  uint32_t tokens;            // T
-  uint32_t sequences;         // S
-  uint32_t logitsRows;        // R: rows whose logits are computed
-  uint32_t pageStride;        // entries in one row of pageTable
-  uint32_t pageCount;         // pages in the cache
+  uint32_t version;    // kKernelABIVersion
+  uint32_t tokens;     // T
+  uint32_t sequences;  // S
+  uint32_t logitsRows; // R: rows whose logits are computed
+  uint32_t pageStride; // entries in one row of pageTable
+  uint32_t pageCount;  // pages in the cache
+  uint32_t workers;    // threads that share the step: decides where work runs, never what it computes
+  uint32_t reserved;
   const int32_t *tokenId;     // [T]
   const int32_t *position;    // [T]
   const uint32_t *queryStart; // [S + 1]: sequence s owns rows queryStart[s] .. queryStart[s + 1] - 1

@@ -17,12 +17,14 @@
 namespace nibble {
 
 /// Element type of the KV cache.
-enum class CacheType : uint8_t { F32, F16, BF16 };
-inline constexpr size_t kCacheTypes = 3;
+enum class CacheType : uint8_t { F32, F16, BF16, Int8 };
+inline constexpr size_t kCacheTypes = 4;
 std::string_view cacheTypeName(CacheType type);
 /// Bytes of one element.
 uint32_t cacheTypeSize(CacheType type);
-/// Knows "f32", "f16" and "bf16".
+/// Bytes of one position of one head's K (or V): int8 has an f32 scale beside its codes.
+uint64_t cacheRowBytes(CacheType type, uint64_t headDim);
+/// Knows "f32", "f16", "bf16" and "int8".
 Result<CacheType> parseCacheType(std::string_view name);
 
 struct ModelInfo {

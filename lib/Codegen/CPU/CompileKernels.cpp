@@ -114,8 +114,8 @@ Result<CompiledImage> nibble::emitImage(ModuleOp module, const CPUTarget &target
     CompiledKernel kernel;
     kernel.name = function.getName().str();
     kernel.family = function->getAttrOfType<StringAttr>("nibble.family").str();
-    if (auto cache = function->getAttrOfType<TypeAttr>("nibble.cache"))
-      llvm::raw_string_ostream(kernel.cache) << cache.getValue();
+    if (auto cache = function->getAttrOfType<StringAttr>("nibble.cache"))
+      kernel.cache = cache.str();
     kernel.scratch = scratch.getInt();
     image.kernels.push_back(std::move(kernel));
   });

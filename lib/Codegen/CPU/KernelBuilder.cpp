@@ -73,6 +73,13 @@ Value KernelBuilder::less(Value a, Value b) {
   return arith::CmpIOp::create(*this, arith::CmpIPredicate::ult, a, b);
 }
 
+Value KernelBuilder::select(Value condition, Value yes, Value no) {
+  return arith::SelectOp::create(*this, condition, yes, no);
+}
+Value KernelBuilder::greater(Value a, Value b) {
+  return select(arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b), a, b);
+}
+
 //===------------------------------------------------------------------------------------------------------===//
 // Memory
 //===------------------------------------------------------------------------------------------------------===//
@@ -166,11 +173,20 @@ Value KernelBuilder::reduceAdd(Value vector) {
 }
 
 Value KernelBuilder::reduceMax(Value vector) {
-  // A plain compare and select: no rules for NaN, one vmaxps.
-  return reduce(vector, [&](Value a, Value b) -> Value {
-    Value greater = arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b);
-    return arith::SelectOp::create(*this, greater, a, b);
-  });
+  return reduce(vector, [&](Value a, Value b) { return greater(a, b); });
+}
+
+SmallVector<Piece> KernelBuilder::pieces(int64_t count) const {
+  SmallVector<Piece> result;
+  for (int64_t begin = 0, lanes = target.lanes(); begin < count;) {
+    if (lanes > count - begin) {
+      lanes /= 2;
+      continue;
+    }
+    result.push_back({begin, lanes});
+    begin += lanes;
+  }
+  return result;
 }
 
 //===------------------------------------------------------------------------------------------------------===//
@@ -202,4 +218,30 @@ void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
   OpBuilder::InsertionGuard guard(*this);
   setInsertionPoint(ifOp.thenBlock()->getTerminator());
   body();
+}
+
+void KernelBuilder::ifElse(Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no) {
+  auto ifOp = scf::IfOp::create(*this, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPoint(ifOp.thenBlock()->getTerminator());
+  yes();
+  setInsertionPoint(ifOp.elseBlock()->getTerminator());
+  no();
+}
+
+SmallVector<Value> KernelBuilder::repeat(ValueRange init, llvm::function_ref<Value(ValueRange)> condition,
+                                         llvm::function_ref<SmallVector<Value>(ValueRange)> body) {
+  auto whileOp = scf::WhileOp::create(
+      *this, init.getTypes(), init,
+      [&](OpBuilder &builder, Location, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(*this);
+        setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
+        scf::ConditionOp::create(*this, condition(carried), carried);
+      },
+      [&](OpBuilder &builder, Location, ValueRange carried) {
+        OpBuilder::InsertionGuard guard(*this);
+        setInsertionPoint(builder.getInsertionBlock(), builder.getInsertionPoint());
+        scf::YieldOp::create(*this, body(carried));
+      });
+  return SmallVector<Value>(whileOp.getResults());
 }

@@ -24,6 +24,11 @@ using mlir::ValueRange;
 /// Where a prefetched line goes.
 enum class CacheLevel { First, Second };
 
+/// Elements begin .. begin + lanes - 1 of a row.
+struct Piece {
+  int64_t begin, lanes;
+};
+
 class KernelBuilder : public mlir::ImplicitLocOpBuilder {
 public:
   KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, const CPUTarget &target)
@@ -59,6 +64,9 @@ public:
   Value fma(Value a, Value b, Value c); // a * b + c, vectors or scalars
   Value toI64(Value unsigned32);
   Value less(Value a, Value b); // unsigned
+  Value select(Value condition, Value yes, Value no);
+  /// The greater of two floats by compare and select: no rules for NaN, one instruction.
+  Value greater(Value a, Value b);
 
   // Memory. Offsets are bytes.
   Value at(Value pointer, int64_t offset);
@@ -85,11 +93,18 @@ public:
   Value reduceAdd(Value vector);
   Value reduceMax(Value vector);
 
+  /// `count` elements as vectors of all lanes, then of ever smaller powers of two.
+  SmallVector<Piece> pieces(int64_t count) const;
+
   // Control. Bounds are i64.
   void loop(Value begin, Value end, int64_t step, llvm::function_ref<void(Value)> body);
   SmallVector<Value> loop(Value begin, Value end, int64_t step, ValueRange init,
                           llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body);
   void ifThen(Value condition, llvm::function_ref<void()> body);
+  void ifElse(Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no);
+  /// Repeats carried = body(carried) as long as condition(carried) holds.
+  SmallVector<Value> repeat(ValueRange init, llvm::function_ref<Value(ValueRange)> condition,
+                            llvm::function_ref<SmallVector<Value>(ValueRange)> body);
 
 private:
   Value reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine);

@@ -30,6 +30,10 @@ public:
   virtual Value items(KernelBuilder &b, Value batch) = 0;
   /// Emits the work of item `item` (i64).
   virtual void item(KernelBuilder &b, const KernelFrame &frame, Value item) = 0;
+  /// Emits a call's loop over items begin .. end - 1; what they share may be computed ahead of it.
+  virtual void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) {
+    b.loop(begin, end, 1, [&](Value number) { item(b, frame, number); });
+  }
   /// Bytes of scratch that a worker needs.
   virtual int64_t scratchBytes() const { return 0; }
 };
@@ -39,8 +43,12 @@ public:
 std::unique_ptr<KernelEmitter> makeLinearEmitter(rt::KernelOp kernel, const CPUTarget &target);
 std::unique_ptr<KernelEmitter> makeRowsEmitter(rt::KernelOp kernel, const CPUTarget &target);
 std::unique_ptr<KernelEmitter> makeEmbedEmitter(rt::KernelOp kernel, const CPUTarget &target);
-std::unique_ptr<KernelEmitter> makeAttentionEmitter(rt::KernelOp kernel, const CPUTarget &target,
-                                                    Type cacheElement);
+std::unique_ptr<KernelEmitter> makeAnglesEmitter(rt::KernelOp kernel, const CPUTarget &target);
+std::unique_ptr<KernelEmitter> makeStoreKVEmitter(rt::KernelOp kernel, const CPUTarget &target,
+                                                  Type cacheElement);
+std::unique_ptr<KernelEmitter> makeAttendEmitter(rt::KernelOp kernel, const CPUTarget &target,
+                                                 Type cacheElement);
+std::unique_ptr<KernelEmitter> makeMergeEmitter(rt::KernelOp kernel, const CPUTarget &target);
 
 /// A function as every kernel's is: what decides how LLVM compiles it is set. The builder goes to its start.
 mlir::func::FuncOp beginKernelFunction(mlir::OpBuilder &builder, mlir::Location loc, const llvm::Twine &name,
@@ -58,6 +66,10 @@ Value rowCount(KernelBuilder &b, Value batch, lowbit::RowCount count);
 
 /// The frame's pointer for a value of the kernel: a block argument or a result that is yielded.
 Value operandOf(const KernelFrame &frame, rt::KernelOp kernel, Value value);
+/// The pointers to K and to V of a cache.
+std::pair<Value, Value> cacheOperandsOf(const KernelFrame &frame, rt::KernelOp kernel, Value cache);
+/// The pages of a sequence (i64): an array of 32-bit numbers.
+Value pagesOf(KernelBuilder &b, Value batch, Value sequence);
 /// The frame's pointer for the kernel's result number `i`.
 Value resultPointer(const KernelFrame &frame, rt::KernelOp kernel, unsigned i);
 

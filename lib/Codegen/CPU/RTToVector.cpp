@@ -57,6 +57,16 @@ Value nibble::operandOf(const KernelFrame &frame, rt::KernelOp kernel, Value val
   llvm_unreachable("only arguments of a kernel are operands");
 }
 
+std::pair<Value, Value> nibble::cacheOperandsOf(const KernelFrame &frame, rt::KernelOp kernel, Value cache) {
+  unsigned index = operandIndex(kernel, cast<BlockArgument>(cache).getArgNumber());
+  return {frame.operands[index], frame.operands[index + 1]};
+}
+
+Value nibble::pagesOf(KernelBuilder &b, Value batch, Value sequence) {
+  Value stride = batchCount(b, batch, offsetof(NibbleBatch, pageStride));
+  return b.at(batchArray(b, batch, offsetof(NibbleBatch, pageTable)), b.mul(b.mul(sequence, stride), 4));
+}
+
 Value nibble::resultPointer(const KernelFrame &frame, rt::KernelOp kernel, unsigned i) {
   return frame.operands[operandIndex(kernel, kernel.getArgumentTypes().size()) + i];
 }
@@ -84,6 +94,15 @@ SmallVector<Value> nibble::cloneOnVectors(KernelBuilder &b, Block &block, ValueR
 // The pass
 //===----------------------------------------------------------------------------------------------===//
 
+/// "f16", "int8": as --kv-cache names it.
+static std::string cacheTypeSpelling(Type element) {
+  if (element.isInteger(8))
+    return "int8";
+  std::string name;
+  llvm::raw_string_ostream(name) << element;
+  return name;
+}
+
 static std::unique_ptr<KernelEmitter> makeEmitter(rt::KernelOp kernel, const CPUTarget &target,
                                                   Type cacheElement) {
   switch (kernel.getFamily()) {
@@ -94,7 +113,13 @@ static std::unique_ptr<KernelEmitter> makeEmitter(rt::KernelOp kernel, const CPU
   case rt::Family::Linear:
     return makeLinearEmitter(kernel, target);
   case rt::Family::Attention:
-    return makeAttentionEmitter(kernel, target, cacheElement);
+    return makeAttendEmitter(kernel, target, cacheElement);
+  case rt::Family::Angles:
+    return makeAnglesEmitter(kernel, target);
+  case rt::Family::StoreKV:
+    return makeStoreKVEmitter(kernel, target, cacheElement);
+  case rt::Family::Merge:
+    return makeMergeEmitter(kernel, target);
   }
   llvm_unreachable("all families have an emitter");
 }
@@ -134,7 +159,7 @@ static LogicalResult emitKernel(rt::KernelOp kernel, StringRef name, const CPUTa
   function->setAttr("nibble.scratch", builder.getI64IntegerAttr(emitter->scratchBytes()));
   function->setAttr("nibble.family", builder.getStringAttr(rt::stringifyFamily(kernel.getFamily())));
   if (cacheElement)
-    function->setAttr("nibble.cache", TypeAttr::get(cacheElement));
+    function->setAttr("nibble.cache", builder.getStringAttr(cacheTypeSpelling(cacheElement)));
   for (unsigned pointer : {0, 1, 4})
     function.setArgAttr(pointer, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
   {
@@ -144,8 +169,7 @@ static LogicalResult emitKernel(rt::KernelOp kernel, StringRef name, const CPUTa
         operandIndex(kernel, kernel.getArgumentTypes().size()) + kernel.getResultTypes().size();
     for (unsigned i = 0; i < operands; ++i)
       frame.operands.push_back(b.load(ptr, function.getArgument(1), 8 * i, 8));
-    b.loop(b.toI64(function.getArgument(2)), b.toI64(function.getArgument(3)), 1,
-           [&](Value item) { emitter->item(b, frame, item); });
+    emitter->run(b, frame, b.toI64(function.getArgument(2)), b.toI64(function.getArgument(3)));
     func::ReturnOp::create(b);
   }
 
@@ -171,13 +195,11 @@ struct RTToVectorPass : nibble::impl::RTToVectorPassBase<RTToVectorPass> {
     Builder b(&getContext());
     for (auto kernel : llvm::make_early_inc_range(getOperation().getOps<rt::KernelOp>())) {
       SmallVector<std::pair<std::string, Type>> variants = {{kernel.getName().str(), Type()}};
-      if (kernel.getFamily() == rt::Family::Attention) {
+      if (llvm::any_of(kernel.getArgumentTypes(), [](Type type) { return isa<llm::CacheType>(type); })) {
         variants.clear();
-        for (Type element : {Type(b.getF32Type()), Type(b.getF16Type()), Type(b.getBF16Type())}) {
-          std::string name;
-          llvm::raw_string_ostream(name) << kernel.getName() << "." << element;
-          variants.emplace_back(name, element);
-        }
+        for (Type element :
+             {Type(b.getF32Type()), Type(b.getF16Type()), Type(b.getBF16Type()), Type(b.getI8Type())})
+          variants.emplace_back(kernel.getName().str() + "." + cacheTypeSpelling(element), element);
       }
       for (auto &[name, element] : variants)
         if (failed(emitKernel(kernel, name, *found, element)))

@@ -41,21 +41,30 @@ static std::string nameOf(llm::EmbedOp op) {
   return "embed_" + shapeOf(shape[0], shape[1]) + "_f32";
 }
 
-static std::string nameOf(llm::AttentionOp op) {
-  llm::CacheType cache = op.getCache().getType();
+static std::string nameOf(llm::AnglesOp op) {
+  return "angles_" + std::to_string(op.getInverseFrequencies().size());
+}
+
+static std::string nameOf(rt::StoreKVOp op) {
+  return "store_kv_" + shapeOf(op.getKvHeads(), op.getHeadDim());
+}
+
+template <typename Op> static std::string nameOfAttention(Op op, const char *family) {
   std::string name =
-      "attention_" + shapeOf(op.getHeads(), cache.getHeadDim()) + "_kv" + std::to_string(cache.getKvHeads());
+      family + shapeOf(op.getHeads(), op.getHeadDim()) + "_kv" + std::to_string(op.getKvHeads());
   if (op.getWindow())
     name += "_window" + std::to_string(*op.getWindow());
   if (op.getSinks())
     name += "_sinks";
   return name;
 }
+static std::string nameOf(rt::AttendOp op) { return nameOfAttention(op, "attention_"); }
+static std::string nameOf(rt::MergeOp op) { return nameOfAttention(op, "merge_"); }
 
 std::string nibble::kernelName(Operation *op) {
   return llvm::TypeSwitch<Operation *, std::string>(op)
-      .Case<lowbit::LinearOp, lowbit::QuantizeRowsOp, llm::EmbedOp, llm::AttentionOp>(
-          [](auto typed) { return nameOf(typed); })
+      .Case<lowbit::LinearOp, lowbit::QuantizeRowsOp, llm::EmbedOp, llm::AnglesOp, rt::StoreKVOp,
+            rt::AttendOp, rt::MergeOp>([](auto typed) { return nameOf(typed); })
       .Default([](Operation *other) { return other->getName().stripDialect().str(); });
 }
 
@@ -76,7 +85,12 @@ std::string nibble::dispatchLabel(Operation *op) {
         return isHead ? "head" : weightLabel(linear.getWeights().front());
       })
       .Case([](llm::EmbedOp embed) { return weightLabel(embed.getTable()); })
-      .Case([](llm::AttentionOp attention) { return "attention." + std::to_string(attention.getLayer()); })
+      .Case([](rt::AttendOp attend) { return "attention." + std::to_string(attend.getLayer()); })
+      .Case([](rt::MergeOp merge) {
+        Operation *attend = merge.getAttended().getDefiningOp();
+        return (attend ? dispatchLabel(attend) : std::string("attention")) + ".merge";
+      })
+      .Case([](rt::StoreKVOp store) { return "attention." + std::to_string(store.getLayer()) + ".store"; })
       .Case([](lowbit::QuantizeRowsOp rows) {
         Operation *first = nullptr;
         for (Operation *user : rows->getUsers())

@@ -17,7 +17,8 @@ namespace nibble {
 std::string kernelName(mlir::Operation *op);
 
 /// The label of a dispatch and its result: the weight's name without ".weight" for a linear, `head` for
-/// that of the logits, `attention.3` for attention, the first reader's with ".input" for rows.
+/// that of the logits, `attention.3` for attention (with ".store" and ".merge" for what comes before and
+/// behind), the first reader's with ".input" for rows.
 std::string dispatchLabel(mlir::Operation *op);
 
 } // namespace nibble

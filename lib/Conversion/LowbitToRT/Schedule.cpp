@@ -44,7 +44,7 @@ public:
 private:
   LogicalResult checkSignature();
   FailureOr<SmallVector<Group>> groupOps();
-  void addAttentionGroup(llm::AttentionOp op, Group &group);
+  void addProducers(Value value, Group &group);
   void collectOperands(Group &group);
   rt::KernelOp outline(const Group &group);
   rt::KernelOp findOrCreateKernel(const Group &group);
@@ -102,35 +102,41 @@ LogicalResult Scheduler::checkSignature() {
   return success();
 }
 
-/// Before: rms_norm and rope of q and of k, then attention. All of them are the group, if nothing else reads
-/// them.
-void Scheduler::addAttentionGroup(llm::AttentionOp op, Group &group) {
-  group.family = rt::Family::Attention;
-  auto takeProducers = [&](Value value) {
-    SmallVector<Operation *> chain;
-    while (Operation *producer = value.getDefiningOp()) {
-      if (!isa<llm::RopeOp, llm::RMSNormOp>(producer) || !producer->hasOneUse())
-        break;
-      chain.push_back(producer);
-      value = producer->getOperand(0);
-    }
-    llvm::append_range(group.ops, llvm::reverse(chain));
-    group.operands.insert(value);
-  };
-  takeProducers(op.getQuery());
-  takeProducers(op.getKey());
-  group.operands.insert(op.getValue());
-  group.operands.insert(op.getCache());
-  if (op.getSinks())
-    group.operands.insert(op.getSinks());
+/// Before: rms_norm and rotate of q or k, then attention or the store. Each is copied into the group: k's are
+/// read by two.
+void Scheduler::addProducers(Value value, Group &group) {
+  SmallVector<Operation *> chain;
+  while (Operation *producer = value.getDefiningOp()) {
+    if (!isa<llm::RotateOp, llm::RMSNormOp>(producer))
+      break;
+    chain.push_back(producer);
+    value = producer->getOperand(0);
+  }
+  llvm::append_range(group.ops, llvm::reverse(chain));
+  group.operands.insert(value);
 }
 
 void Scheduler::collectOperands(Group &group) {
+  // What the root reads comes first, then what its producers read.
+  for (Value operand : group.root->getOperands())
+    if (!isBatchField(operand) && !llvm::is_contained(group.ops, operand.getDefiningOp()))
+      group.operands.insert(operand);
   group.ops.push_back(group.root);
   for (Operation *op : group.ops)
     for (Value operand : op->getOperands())
       if (!isBatchField(operand) && !llvm::is_contained(group.ops, operand.getDefiningOp()))
         group.operands.insert(operand);
+}
+
+/// Whether the one result of a norm or rotation is read as query or key only, or on the way there.
+static bool feedsAttentionOnly(Operation *op) {
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    if (isa<llm::RotateOp, llm::RMSNormOp>(use.getOwner()))
+      return use.getOperandNumber() == 0;
+    if (isa<rt::StoreKVOp>(use.getOwner()))
+      return use.getOperandNumber() == 0;
+    return isa<rt::AttendOp>(use.getOwner()) && use.getOperandNumber() < 2;
+  });
 }
 
 FailureOr<SmallVector<Group>> Scheduler::groupOps() {
@@ -139,7 +145,7 @@ FailureOr<SmallVector<Group>> Scheduler::groupOps() {
   for (Operation &op : function.front().without_terminator()) {
     Group group;
     group.root = &op;
-    if (isa<llm::ParamOp, llm::RopeOp, llm::RMSNormOp>(op))
+    if (isa<llm::ParamOp, llm::RotateOp, llm::RMSNormOp>(op))
       continue;
     if (isa<llm::EmbedOp>(op)) {
       group.family = rt::Family::Embed;
@@ -147,8 +153,17 @@ FailureOr<SmallVector<Group>> Scheduler::groupOps() {
       group.family = rt::Family::Rows;
     } else if (isa<lowbit::LinearOp>(op)) {
       group.family = rt::Family::Linear;
-    } else if (auto attention = dyn_cast<llm::AttentionOp>(op)) {
-      addAttentionGroup(attention, group);
+    } else if (isa<llm::AnglesOp>(op)) {
+      group.family = rt::Family::Angles;
+    } else if (auto store = dyn_cast<rt::StoreKVOp>(op)) {
+      group.family = rt::Family::StoreKV;
+      addProducers(store.getKey(), group);
+    } else if (auto attend = dyn_cast<rt::AttendOp>(op)) {
+      group.family = rt::Family::Attention;
+      addProducers(attend.getQuery(), group);
+      addProducers(attend.getKey(), group);
+    } else if (isa<rt::MergeOp>(op)) {
+      group.family = rt::Family::Merge;
     } else {
       return op.emitOpError() << "has no family of kernels; the fuse phase leaves no such op";
     }
@@ -157,7 +172,7 @@ FailureOr<SmallVector<Group>> Scheduler::groupOps() {
     groups.push_back(std::move(group));
   }
   for (Operation &op : function.front().without_terminator())
-    if (isa<llm::RopeOp, llm::RMSNormOp>(op) && !grouped.contains(&op))
+    if (isa<llm::RotateOp, llm::RMSNormOp>(op) && (!grouped.contains(&op) || !feedsAttentionOnly(&op)))
       return op.emitOpError()
              << "has no family of kernels unless it only feeds the query or key of attention";
   return groups;
@@ -183,8 +198,8 @@ rt::KernelOp Scheduler::outline(const Group &group) {
         map.map(operand, rt::BatchOp::create(builder, loc, operand.getType(), field).getResult());
       }
     Operation *copy = builder.clone(*op, map);
-    if (auto attention = dyn_cast<llm::AttentionOp>(copy))
-      attention.setLayer(0);
+    if (copy->hasAttr("layer"))
+      copy->setAttr("layer", builder.getI64IntegerAttr(0));
   }
   SmallVector<Value> results;
   for (Value result : group.root->getResults())
@@ -228,7 +243,7 @@ LogicalResult Scheduler::emitDispatch(const Group &group) {
   SmallVector<Value> inputs, outputs;
   for (Value operand : group.operands) {
     if (auto cache = dyn_cast<llm::CacheType>(operand.getType())) {
-      int64_t layer = cast<llm::AttentionOp>(group.root).getLayer();
+      int64_t layer = group.root->getAttrOfType<IntegerAttr>("layer").getInt();
       Value &known = caches[{operand, layer}];
       if (!known)
         known = rt::CacheOp::create(program, loc, cache, program.getI64IntegerAttr(layer));
@@ -239,18 +254,28 @@ LogicalResult Scheduler::emitDispatch(const Group &group) {
   }
   bool isRows = group.family == rt::Family::Rows;
   for (auto [i, result] : llvm::enumerate(group.root->getResults())) {
+    if (auto merge = dyn_cast<rt::MergeOp>(group.root)) {
+      values.map(result, values.lookup(merge.getAttended()));
+      outputs.push_back(values.lookup(result));
+      continue;
+    }
     int64_t bytes = llvm::alignTo(rt::rowBytes(result.getType()), rt::kBufferAlignment);
     bool isLogits =
         llvm::any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
     bool ofLogits = hasRowsOfLogits(group.root);
-    auto buffer = rt::BufferOp::create(program, loc, result.getType(),
-                                       isLogits ? "logits"
-                                       : i      ? label + ".sum"
-                                                : label,
-                                       isRows ? rt::Space::Private : rt::Space::Arena,
-                                       ArrayRef<int64_t>{ofLogits ? 0 : bytes, ofLogits ? bytes : 0, 0},
-                                       /*offset=*/nullptr,
-                                       /*private_offset=*/nullptr);
+    // The partials of attention have a fixed number of rows.
+    auto shaped = dyn_cast<RankedTensorType>(result.getType());
+    bool isFixed = shaped && !shaped.isDynamicDim(0);
+    SmallVector<int64_t> size = isFixed    ? SmallVector<int64_t>{0, 0, bytes * shaped.getDimSize(0)}
+                                : ofLogits ? SmallVector<int64_t>{0, bytes, 0}
+                                           : SmallVector<int64_t>{bytes, 0, 0};
+    auto buffer =
+        rt::BufferOp::create(program, loc, result.getType(),
+                             isLogits ? "logits"
+                             : i      ? label + (isRows ? ".sum" : ".partials")
+                                      : label,
+                             isRows ? rt::Space::Private : rt::Space::Arena, size, /*offset=*/nullptr,
+                             /*private_offset=*/nullptr);
     values.map(result, buffer.getResult());
     outputs.push_back(buffer.getResult());
   }

@@ -385,7 +385,7 @@ Result<void> Compiler::link() {
   bool isFloat32 =
       llvm::all_of(plan.tensors, [](auto &entry) { return entry.second.format.element == Element::F32; });
   std::string cacheType = isFloat32 ? "f32" : "f16";
-  manifest["cache"] = {{"types", {"f32", "f16", "bf16"}}, {"default", cacheType}};
+  manifest["cache"] = {{"types", {"f32", "f16", "bf16", "int8"}}, {"default", cacheType}};
   manifest["variants"] = std::move(variants);
   manifest["tensors"] = tensorsJson(weights, plan);
   manifest["plan"] = nlohmann::json::parse(printPlan(plan));

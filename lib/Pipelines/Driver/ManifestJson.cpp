@@ -114,7 +114,7 @@ private:
     if (auto found = index.find(name); found != index.end())
       return Json(found->second);
     Json byType = Json::object();
-    for (const char *type : {"f32", "f16", "bf16"})
+    for (const char *type : {"f32", "f16", "bf16", "int8"})
       if (auto found = index.find((name + "." + type).str()); found != index.end())
         byType[type] = found->second;
     if (byType.empty())
@@ -127,7 +127,8 @@ private:
     Json operands = Json::array();
     for (Value value : dispatch.getOperands())
       operands.push_back(operand(value));
-    bool isPrivate = llvm::all_of(dispatch.getOutputs(), [](Value output) {
+    // One without outputs writes the cache, which is everyone's.
+    bool isPrivate = !dispatch.getOutputs().empty() && llvm::all_of(dispatch.getOutputs(), [](Value output) {
       return output.getDefiningOp<rt::BufferOp>().getSpace() == rt::Space::Private;
     });
     return Json{{"kernel", std::move(kernel)},

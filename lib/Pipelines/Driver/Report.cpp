@@ -1,6 +1,8 @@
 //===- Report.cpp - What was made of a checkpoint ---------------------------------------------===//
 #include "lib/Pipelines/Driver/Report.h"
 
+#include "nibble/runtime/Manifest.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -98,10 +100,12 @@ double bitsPerWeight(uint64_t bytes, uint64_t elements) {
   return elements ? 8 * static_cast<double>(bytes) / static_cast<double>(elements) : 0;
 }
 
-/// Bytes that a position takes in the cache, of elements of `size` bytes.
-uint64_t cacheBytes(const Json &model, uint64_t size) {
+/// Bytes that a position takes in the cache of the default type.
+uint64_t cacheBytes(const Report &report) {
+  const Json &model = report.model;
+  CacheType type = parseCacheType(report.cacheType).value_or(CacheType::F16);
   return 2 * model.value("layers", uint64_t(0)) * model.value("kv_heads", uint64_t(0)) *
-         model.value("head_dim", uint64_t(0)) * size;
+         cacheRowBytes(type, model.value("head_dim", uint64_t(0)));
 }
 
 uint64_t totalElements(const Report &report) {
@@ -137,14 +141,12 @@ std::string nibble::reportTable(const Report &report) {
                (i + 1 < row.size() ? "  " : "\n");
     }
   }
-  uint64_t elementSize = report.cacheType == "f32" ? 4 : 2;
-  table +=
-      "\nmemory    " +
-      text("%lld bytes a token and %lld a row of logits in a step; ", static_cast<long long>(report.arena[0]),
-           static_cast<long long>(report.arena[1])) +
-      text("%llu bytes a position in the KV cache (%s); ",
-           static_cast<unsigned long long>(cacheBytes(report.model, elementSize)), report.cacheType.c_str()) +
-      mebibytes(static_cast<uint64_t>(report.privateBytes)) + " a thread\n";
+  table += "\nmemory    " +
+           text("%lld bytes a token and %lld a row of logits in a step; ",
+                static_cast<long long>(report.arena[0]), static_cast<long long>(report.arena[1])) +
+           text("%llu bytes a position in the KV cache (%s); ",
+                static_cast<unsigned long long>(cacheBytes(report)), report.cacheType.c_str()) +
+           mebibytes(static_cast<uint64_t>(report.privateBytes)) + " a thread\n";
   for (const Report::Variant &variant : report.variants)
     table += "code      " + variant.target + ": " + std::to_string(variant.kernels) + " kernels, " +
              mebibytes(variant.codeBytes) + ", " + std::to_string(report.dispatches) + " dispatches a step\n";
@@ -181,7 +183,7 @@ Json nibble::reportJson(const Report &report) {
            {{"arena", report.arena},
             {"private_bytes", report.privateBytes},
             {"cache_type", report.cacheType},
-            {"cache_bytes_a_position", cacheBytes(report.model, report.cacheType == "f32" ? 4 : 2)}}},
+            {"cache_bytes_a_position", cacheBytes(report)}}},
           {"dispatches", report.dispatches},
           {"variants", std::move(variants)},
           {"seconds", std::move(stages)}};

@@ -39,6 +39,8 @@ private:
   Result<Values> linear(llm::LinearOp op);
   Result<Values> logits(llm::LogitsOp op);
   Result<Values> rope(llm::RopeOp op);
+  Result<Values> angles(llm::AnglesOp op);
+  Result<Values> rotate(llm::RotateOp op);
   Result<Values> attention(llm::AttentionOp op);
   Result<Values> glu(llm::GLUOp op);
   Result<Values> moe(llm::MoEOp op);

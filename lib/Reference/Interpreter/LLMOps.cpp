@@ -17,6 +17,8 @@ OptionalValues Evaluator::evaluateLLM(Operation *op) {
       .Case([&](llm::LinearOp op) { return linear(op); })
       .Case([&](llm::LogitsOp op) { return logits(op); })
       .Case([&](llm::RopeOp op) { return rope(op); })
+      .Case([&](llm::AnglesOp op) { return angles(op); })
+      .Case([&](llm::RotateOp op) { return rotate(op); })
       .Case([&](llm::AttentionOp op) { return attention(op); })
       .Case([&](llm::GLUOp op) { return glu(op); })
       .Case([&](llm::MoEOp op) { return moe(op); })
@@ -94,6 +96,18 @@ Result<Evaluator::Values> Evaluator::rope(llm::RopeOp op) {
   NIBBLE_CHECK(sameRows(op, x.rows, static_cast<int64_t>(positions.size())));
   return Values{reference::rope(x, positions, static_cast<int64_t>(op.getHeadDim()),
                                 op.getInverseFrequencies(), op.getAttentionFactor().convertToDouble())};
+}
+
+Result<Evaluator::Values> Evaluator::angles(llm::AnglesOp op) {
+  return Values{reference::angles(indices(op.getPositions()), op.getInverseFrequencies(),
+                                  op.getAttentionFactor().convertToDouble())};
+}
+
+Result<Evaluator::Values> Evaluator::rotate(llm::RotateOp op) {
+  NIBBLE_TRY(Matrix x, matrix(op.getInput()));
+  NIBBLE_TRY(Matrix angles, matrix(op.getAngles()));
+  NIBBLE_CHECK(sameRows(op, x.rows, angles.rows));
+  return Values{reference::rotate(x, angles, static_cast<int64_t>(op.getHeadDim()))};
 }
 
 Result<Evaluator::Values> Evaluator::attention(llm::AttentionOp op) {

@@ -25,16 +25,29 @@ std::span<const double> KeyValueCache::values(size_t sequence, int64_t layer) co
   return layerOf(sequence, layer).values;
 }
 
-static double rounded(CacheRounding rounding, double value) {
+/// One head of a row, as the cache keeps it.
+static void round(CacheRounding rounding, std::span<double> head) {
   switch (rounding) {
   case CacheRounding::None:
-    return value;
+    return;
   case CacheRounding::F16:
-    return roundToHalf(value);
+    for (double &x : head)
+      x = roundToHalf(x);
+    return;
   case CacheRounding::BF16:
-    return roundToBFloat16(value);
+    for (double &x : head)
+      x = roundToBFloat16(x);
+    return;
+  case CacheRounding::Int8: {
+    float largest = 0;
+    for (double x : head)
+      largest = std::max(largest, static_cast<float>(std::abs(x)));
+    float d = largest / 127.0f;
+    for (double &x : head)
+      x = d == 0 ? 0 : static_cast<double>(d) * std::nearbyint(static_cast<float>(x) / d);
+    return;
   }
-  return value;
+  }
 }
 
 void KeyValueCache::store(size_t sequence, int64_t layer, int64_t position, std::span<const double> key,
@@ -44,9 +57,11 @@ void KeyValueCache::store(size_t sequence, int64_t layer, int64_t position, std:
     to.keys.resize(to.keys.size() + width);
     to.values.resize(to.values.size() + width);
   }
-  for (int64_t i = 0; i < width; ++i) {
-    to.keys[position * width + i] = rounded(rounding, key[i]);
-    to.values[position * width + i] = rounded(rounding, value[i]);
+  for (auto [from, row] : {std::pair(key, to.keys.data()), std::pair(value, to.values.data())}) {
+    double *stored = row + position * width;
+    std::copy(from.begin(), from.end(), stored);
+    for (int64_t head = 0; head < width; head += headDim)
+      round(rounding, {stored + head, static_cast<size_t>(headDim)});
   }
 }
 

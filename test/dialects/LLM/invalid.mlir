@@ -132,6 +132,46 @@ func.func @rope_nothing(%x: tensor<?x64xf32>, %p: tensor<?xi32>) {
 
 // -----
 
+func.func @angles_columns(%p: tensor<?xi32>) {
+  // expected-error@+1 {{2 frequencies make rows of 4 columns, found 6}}
+  %a = llm.angles %p {inverse_frequencies = array<f32: 1.0, 0.1>} : tensor<?xi32> -> tensor<?x6xf32>
+  return
+}
+
+// -----
+
+func.func @angles_nothing(%p: tensor<?xi32>) {
+  // expected-error@+1 {{0 frequencies make rows of 0 columns, found 0}}
+  %a = llm.angles %p {inverse_frequencies = array<f32>} : tensor<?xi32> -> tensor<?x0xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_head_dim(%x: tensor<?x64xf32>, %a: tensor<?x4xf32>) {
+  // expected-error@+1 {{head_dim 24 does not divide rows of 64}}
+  %y = llm.rotate %x, %a {head_dim = 24 : i64} : tensor<?x64xf32>, tensor<?x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_pairs(%x: tensor<?x64xf32>, %a: tensor<?x3xf32>) {
+  // expected-error@+1 {{angles of 3 columns do not turn pairs of a head of 16}}
+  %y = llm.rotate %x, %a {head_dim = 16 : i64} : tensor<?x64xf32>, tensor<?x3xf32>
+  return
+}
+
+// -----
+
+func.func @rotate_more(%x: tensor<?x64xf32>, %a: tensor<?x18xf32>) {
+  // expected-error@+1 {{angles of 18 columns do not turn pairs of a head of 16}}
+  %y = llm.rotate %x, %a {head_dim = 16 : i64} : tensor<?x64xf32>, tensor<?x18xf32>
+  return
+}
+
+// -----
+
 !cache = !llm.cache<layers = 2, kv_heads = 2, head_dim = 16>
 func.func @attention_layer(%q: tensor<?x64xf32>, %k: tensor<?x32xf32>, %c: !cache) {
   // expected-error@+1 {{layer 2 of a cache of 2}}

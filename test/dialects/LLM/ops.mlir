@@ -63,6 +63,10 @@ func.func @options(%ids: tensor<?xi32>, %positions: tensor<?xi32>, %rows: tensor
   // CHECK-SAME: inverse_frequencies = array<f32: 1.000000e+00>} : tensor<?x128xf32>, tensor<?xi32>
   %r = llm.rope %q, %positions {head_dim = 16 : i64, inverse_frequencies = array<f32: 1.0>, attention_factor = 1.25 : f32}
       : tensor<?x128xf32>, tensor<?xi32>
+  // CHECK: %[[A:.*]] = llm.angles %{{.*}} {attention_factor = 1.250000e+00 : f32, inverse_frequencies = array<f32: 1.000000e+00>} : tensor<?xi32> -> tensor<?x2xf32>
+  %a = llm.angles %positions {inverse_frequencies = array<f32: 1.0>, attention_factor = 1.25 : f32} : tensor<?xi32> -> tensor<?x2xf32>
+  // CHECK: llm.rotate %{{.*}}, %[[A]] {head_dim = 16 : i64} : tensor<?x128xf32>, tensor<?x2xf32>
+  %turned = llm.rotate %q, %a {head_dim = 16 : i64} : tensor<?x128xf32>, tensor<?x2xf32>
   // CHECK: llm.attention {{.*}} sinks(%{{.*}} : tensor<8xf32>) {{.*}}softcap = 5.000000e+01 : f32
   %o = llm.attention %r, %h, %h, %cache sinks(%sinks : tensor<8xf32>)
       {layer = 0 : i64, heads = 8 : i64, scale = 0.25 : f32, softcap = 50.0 : f32}

@@ -29,6 +29,29 @@ rt.kernel @nothing() attributes {family = #rt.family<linear>} {
   rt.yield
 }
 
+// CHECK-LABEL: rt.kernel @store
+rt.kernel @store(%k: tensor<?x64xf32>, %c: !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>)
+    attributes {family = #rt.family<store_kv>} {
+  // CHECK: rt.store_kv %{{.*}}, %{{.*}}, %{{.*}} {head_dim = 16 : i64, kv_heads = 4 : i64, layer = 0 : i64} : tensor<?x64xf32>, !llm.cache<
+  rt.store_kv %k, %k, %c {layer = 0 : i64, kv_heads = 4 : i64, head_dim = 16 : i64}
+      : tensor<?x64xf32>, !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>
+  rt.yield
+}
+
+// CHECK-LABEL: rt.kernel @attend
+rt.kernel @attend(%q: tensor<?x128xf32>, %k: tensor<?x64xf32>, %c: !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>,
+                  %s: tensor<8xf32>) -> tensor<?x128xf32> attributes {family = #rt.family<attention>} {
+  // CHECK: %[[O:.*]], %[[P:.*]] = rt.attend %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} sinks(%{{.*}}) {head_dim = 16 : i64, heads = 8 : i64, kv_heads = 4 : i64, layer = 0 : i64, scale = 2.500000e-01 : f32, softcap = 5.000000e+00 : f32, window = 7 : i64} :
+  %o, %p = rt.attend %q, %k, %k, %c sinks(%s)
+      {layer = 0 : i64, heads = 8 : i64, kv_heads = 4 : i64, head_dim = 16 : i64, scale = 0.25 : f32, window = 7 : i64, softcap = 5.0 : f32}
+      : (tensor<?x128xf32>, tensor<?x64xf32>, tensor<?x64xf32>, !llm.cache<layers = 2, kv_heads = 4, head_dim = 16>, tensor<8xf32>)
+      -> (tensor<?x128xf32>, tensor<2048x144xf32>)
+  // CHECK: rt.merge %[[O]], %[[P]] sinks(%{{.*}}) {head_dim = 16 : i64, heads = 8 : i64, kv_heads = 4 : i64, window = 7 : i64}
+  %r = rt.merge %o, %p sinks(%s) {heads = 8 : i64, kv_heads = 4 : i64, head_dim = 16 : i64, window = 7 : i64}
+      : (tensor<?x128xf32>, tensor<2048x144xf32>, tensor<8xf32>) -> tensor<?x128xf32>
+  rt.yield %r : tensor<?x128xf32>
+}
+
 // CHECK-LABEL: rt.program @step attributes {arena = array<i64: 1024, 0, 64>, private_bytes = 8192 : i64}
 rt.program @step attributes {arena = array<i64: 1024, 0, 64>, private_bytes = 8192 : i64} {
   // CHECK: rt.buffer "hidden" arena size [512, 0, 0] at [0, 0, 0] : tensor<?x128xf32>

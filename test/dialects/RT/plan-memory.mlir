@@ -88,6 +88,36 @@ rt.program @two {
 
 // -----
 
+// Buffers of a fixed size lie behind those of rows, and share memory among each other only.
+!h = tensor<?x64xf32>
+!p = tensor<4x64xf32>
+rt.kernel @partials(%x: !h) -> (!h, !p) attributes {family = #rt.family<rows>} {
+  %p = arith.constant dense<0.0> : !p
+  rt.yield %x, %p : !h, !p
+}
+rt.kernel @merge(%x: !h, %p: !p) -> !h attributes {family = #rt.family<rows>} {
+  rt.yield %x : !h
+}
+// CHECK-LABEL: rt.program @fixed attributes {arena = array<i64: 512, 0, 1088>, private_bytes = 0 : i64}
+rt.program @fixed {
+  // CHECK: "h" arena size [256, 0, 0] at [0, 0, 0]
+  %h = rt.buffer "h" arena size [256, 0, 0] : !h
+  // CHECK: "a" arena size [256, 0, 0] at [256, 0, 0]
+  %a = rt.buffer "a" arena size [256, 0, 0] : !h
+  // CHECK: "p" arena size [0, 0, 1030] at [512, 0, 0]
+  %p = rt.buffer "p" arena size [0, 0, 1030] : !p
+  // CHECK: "b" arena size [256, 0, 0] at [0, 0, 0]
+  %b = rt.buffer "b" arena size [256, 0, 0] : !h
+  // CHECK: "q" arena size [0, 0, 1024] at [512, 0, 0]
+  %q = rt.buffer "q" arena size [0, 0, 1024] : !p
+  rt.dispatch @partials(%h) -> (%a, %p) barrier never : (!h) -> (!h, !p)
+  rt.dispatch @merge(%a, %p) -> (%a) barrier always : (!h, !p) -> !h
+  rt.dispatch @partials(%a) -> (%b, %q) barrier always : (!h) -> (!h, !p)
+  rt.dispatch @merge(%b, %q) -> (%b) barrier always : (!h, !p) -> !h
+}
+
+// -----
+
 rt.program @unused {
   // expected-error@+1 {{"h" is used by no dispatch}}
   %h = rt.buffer "h" arena size [256, 0, 0] : tensor<?x64xf32>
@@ -99,7 +129,7 @@ rt.kernel @rows(%x: tensor<?x64xf32>) -> tensor<?x64xf32> attributes {family = #
   rt.yield %x : tensor<?x64xf32>
 }
 rt.program @mixed {
-  // expected-error@+1 {{"h" has rows for tokens or for logits, one of both, and nothing else}}
+  // expected-error@+1 {{"h" has rows for tokens, rows for logits or a fixed size, one of the three}}
   %h = rt.buffer "h" arena size [256, 256, 0] : tensor<?x64xf32>
   %g = rt.buffer "g" arena size [256, 0, 0] : tensor<?x64xf32>
   rt.dispatch @rows(%h) -> (%g) barrier never : (tensor<?x64xf32>) -> tensor<?x64xf32>

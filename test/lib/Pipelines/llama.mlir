@@ -2,17 +2,21 @@
 // RUN: nibble-opt %s --nibble-quantize=precision=f32 --nibble-fuse --nibble-schedule | FileCheck %s --check-prefix=FLOAT
 
 // A Llama of two layers through all phases: the layers share their kernels.
-// CHECK-COUNT-12: rt.kernel
+// CHECK-COUNT-15: rt.kernel
 // CHECK-NOT: rt.kernel
-// CHECK: rt.program @step attributes {arena = array<i64: {{[0-9]+}}, {{[0-9]+}}, 0>, private_bytes = {{[0-9]+}} : i64}
+// CHECK: rt.program @step attributes {arena = array<i64: {{[0-9]+}}, {{[0-9]+}}, 1179648>, private_bytes = {{[0-9]+}} : i64}
 
-// Of a layer: norm, q, k, v, attention, rows, o, norm, gate and up, rows, down.
+// Angles are for all layers. Partials of split attention take 2048 rows of 8 x (16 + 2) numbers, once.
+// Of a layer: norm, q, k, v, attention in three, rows, o, norm, gate and up, rows, down.
+// CHECK: rt.dispatch @angles_8({{.*}} barrier never
 // CHECK: rt.dispatch @{{.*}}embed{{.*}} barrier never
 // CHECK: rt.dispatch @rows_norm_128_int8({{.*}} barrier always
 // CHECK: rt.dispatch {{.*}} barrier shared {label = "model.layers.0.self_attn.q_proj"}
 // CHECK: rt.dispatch {{.*}} barrier never {label = "model.layers.0.self_attn.k_proj"}
 // CHECK: rt.dispatch {{.*}} barrier never {label = "model.layers.0.self_attn.v_proj"}
+// CHECK: rt.dispatch @store_kv_4x16({{.*}} barrier always
 // CHECK: rt.dispatch @attention_8x16_kv4({{.*}} barrier always
+// CHECK: rt.dispatch @merge_8x16_kv4({{.*}} barrier always
 // CHECK: rt.dispatch @rows_128_int8({{.*}} barrier always
 // CHECK: rt.dispatch {{.*}} barrier shared {label = "model.layers.0.self_attn.o_proj"}
 // CHECK: rt.dispatch @rows_norm_128_int8({{.*}} barrier always
@@ -20,6 +24,7 @@
 // CHECK: rt.dispatch @rows_384_int8({{.*}} barrier always
 // CHECK: rt.dispatch {{.*}} barrier shared {label = "model.layers.0.mlp.down_proj"}
 // CHECK: rt.dispatch @rows_norm_128_int8({{.*}} barrier always
+// CHECK-NOT: rt.dispatch @angles
 // CHECK: rt.dispatch @attention_8x16_kv4
 // CHECK: rt.dispatch @rows_norm_128_int8_logits({{.*}} barrier always
 // CHECK: rt.buffer "logits"

@@ -145,6 +145,14 @@ void KernelImage::run(const std::string &name, const NibbleBatch &batch, std::sp
   ADD_FAILURE() << "no kernel " << name;
 }
 
+uint32_t KernelImage::items(const std::string &name, const NibbleBatch &batch) const {
+  for (const CompiledKernel &kernel : image.kernels)
+    if (kernel.name == name && !emulator)
+      return reinterpret_cast<NibbleKernelItems *>(code + kernel.items)(&batch);
+  ADD_FAILURE() << "no kernel " << name << " that this machine can count the items of";
+  return 0;
+}
+
 AlignedBytes::AlignedBytes(size_t size) : length(size) {
   memory = static_cast<uint8_t *>(allocateShared(size + 64));
   memset(memory, 0xA5, size + 64);
@@ -168,6 +176,8 @@ OneSequence::OneSequence(uint32_t tokens) : starts{0, tokens}, lengths{tokens} {
            .logitsRows = tokens,
            .pageStride = static_cast<uint32_t>(pages.size()),
            .pageCount = static_cast<uint32_t>(pages.size()),
+           .workers = 1,
+           .reserved = 0,
            .tokenId = ids.data(),
            .position = positions.data(),
            .queryStart = starts.data(),

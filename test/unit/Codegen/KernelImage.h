@@ -58,6 +58,8 @@ public:
   /// Runs all items of a kernel, in ranges of `step` items, with scratch filled with garbage.
   void run(const std::string &kernel, const NibbleBatch &batch, std::span<void *const> operands,
            uint32_t step = 3) const;
+  /// The items that a batch makes of a kernel.
+  uint32_t items(const std::string &kernel, const NibbleBatch &batch) const;
   bool valid() const { return code != nullptr; }
   /// Of the CPU that runs the kernels, where it is emulated.
   const Emulator *emulatedBy() const { return emulator.get(); }

@@ -147,6 +147,17 @@ TEST_F(AttentionTest, InputsAreExactInF16AndBF16SoThoseCachesChangeNothing) {
   expectNear(run(CacheRounding::BF16).data, expected::attention);
 }
 
+TEST(KeyValueCache, Int8HasAScaleForEachHead) {
+  KeyValueCache cache(1, 2, 2, CacheRounding::Int8);
+  size_t sequence = cache.addSequence();
+  // Scales 1 and 2: 63.5 and 3 / 2 are ties, which go to even codes.
+  std::vector<double> key = {127, 63.5, -254, 3}, value = {0, 0, 0.25, 127};
+  cache.store(sequence, 0, 0, key, value);
+  auto stored = [](std::span<const double> x) { return std::vector<double>(x.begin(), x.end()); };
+  EXPECT_EQ(stored(cache.keys(sequence, 0)), (std::vector<double>{127, 64, -254, 4}));
+  EXPECT_EQ(stored(cache.values(sequence, 0)), (std::vector<double>{0, 0, 0, 127}));
+}
+
 TEST(KeyValueCache, RoundsWhatItStoresAndOverwrites) {
   KeyValueCache cache(2, 1, 2, CacheRounding::BF16);
   size_t sequence = cache.addSequence();

@@ -64,6 +64,13 @@ TEST(Ops, RopeOfPartOfAHead) {
     return %y : tensor<?x12xf32> })",
                  {rows(3, 12, 37, 11), Indices{0, 5, 100003}}),
              expected::ropePartial);
+  // The same in two ops.
+  expectNear(run(R"(func.func @f(%x: tensor<?x12xf32>, %p: tensor<?xi32>) -> tensor<?x12xf32> {
+    %a = llm.angles %p {inverse_frequencies = array<f32: 1.0, 0.125>, attention_factor = 1.25 : f32} : tensor<?xi32> -> tensor<?x4xf32>
+    %y = llm.rotate %x, %a {head_dim = 6 : i64} : tensor<?x12xf32>, tensor<?x4xf32>
+    return %y : tensor<?x12xf32> })",
+                 {rows(3, 12, 37, 11), Indices{0, 5, 100003}}),
+             expected::ropePartial);
 }
 
 TEST(Ops, GatedFeedForward) {

@@ -50,6 +50,8 @@ TEST(KVCacheTest, SizesAreExactAndDoNotWrap) {
   // Llama-3.2-1B: 16 layers x 8 heads x 64 x 2 bytes x (K and V) = 32 KiB a position.
   EXPECT_EQ(cacheBytes(model, CacheType::F16, 1), 32u * 32768);
   EXPECT_EQ(cacheBytes(model, CacheType::F32, 3), 3u * 2 * 32 * 32768);
+  // A byte an element, and a scale of 4 bytes for each position and head, of K and of V.
+  EXPECT_EQ(cacheBytes(model, CacheType::Int8, 1), 32u * (16384 + 2 * 16 * 8 * 4));
   auto cache = KVCache::create(model, CacheType::F16, 1000); // 1 GiB, of which nothing is touched
   ASSERT_TRUE(cache) << cache.error().message;
   EXPECT_EQ(cache->layerBytes(), 1000u * 8 * 32 * 64 * 2);

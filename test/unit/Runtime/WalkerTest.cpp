@@ -207,6 +207,29 @@ TEST(StepWalkerTest, BarriersOrderDependentEntries) {
   }
 }
 
+TEST(StepWalkerTest, TheBarrierOfAnEntryWithoutItemsHoldsForTheNext) {
+  WorkerPool pool(3);
+  Log a(600), b(600);
+  StepTable table;
+  table.kernels = {{reverseAddOne, itemsOfTokens}, {reverseAddOne, noItems}};
+  std::vector<void *> operands;
+  for (uint32_t i = 0; i < 50; ++i) {
+    // Only the entries that do nothing have barriers.
+    table.entries.push_back(entry(1, 4 * i, false, BarrierKind::Always));
+    table.entries.push_back(entry(0, 4 * i + 2, false, BarrierKind::Never));
+    for (int j = 0; j < 2; ++j) {
+      operands.push_back(i % 2 ? &b : &a);
+      operands.push_back(i % 2 ? &a : &b);
+    }
+  }
+  setOperands(table, 3, operands);
+  StepWalker walker(pool, table);
+  for (uint64_t step = 1; step <= 20; ++step) {
+    walker.run(batchOf(600));
+    ASSERT_THAT(a.values, testing::Each(50 * step));
+  }
+}
+
 TEST(StepWalkerTest, PrivateEntriesRunWholeInEveryWorkerOfASmallStep) {
   const uint32_t threads = 3;
   WorkerPool pool(threads);

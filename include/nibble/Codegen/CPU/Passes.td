@@ -9,7 +9,7 @@ def RTToVectorPass : Pass<"rt-to-vector", "::mlir::ModuleOp"> {
   let description = [{
     Each `rt.kernel` becomes two functions of include/nibble/runtime/KernelABI.h, `NAME` and `NAME_items`, in scf, vector, arith,
     math and `lowbit.dot4`, on llvm pointers. A kernel that reads the KV cache becomes a pair for each type of cache:
-    `NAME.f32`, `NAME.f16`, `NAME.bf16`. The function's attribute `nibble.scratch` is the scratch memory in bytes that a worker
+    `NAME.f32`, `NAME.f16`, `NAME.bf16`, `NAME.int8`. The function's attribute `nibble.scratch` is the scratch memory in bytes that a worker
     needs. The program is dropped.
 
     ```mlir

@@ -42,28 +42,38 @@ rt.kernel @table(%t: tensor<32x16xf32>) -> tensor<?x16xf32> attributes {family =
 
 // -----
 
-// expected-error@+1 {{a kernel of family attention holds one llm.attention}}
+// expected-error@+1 {{a kernel of family attention holds one rt.attend}}
 rt.kernel @attention(%x: tensor<?x16xf32>) -> tensor<?x16xf32> attributes {family = #rt.family<attention>} {
   rt.yield %x : tensor<?x16xf32>
 }
 
 // -----
 
-!cache = !llm.cache<layers = 1, kv_heads = 1, head_dim = 16>
-// expected-error@+1 {{q and k must be rotated by the same angles}}
-rt.kernel @angles(%q: tensor<?x16xf32>, %c: !cache) -> tensor<?x16xf32> attributes {family = #rt.family<attention>} {
-  %p = rt.batch position : tensor<?xi32>
-  %r = llm.rope %q, %p {head_dim = 16 : i64, inverse_frequencies = array<f32: 1.0>} : tensor<?x16xf32>, tensor<?xi32>
-  %o = llm.attention %r, %q, %q, %c {layer = 0 : i64, heads = 1 : i64, scale = 0.25 : f32} : tensor<?x16xf32>, tensor<?x16xf32>, !cache
-  rt.yield %o : tensor<?x16xf32>
+// expected-error@+1 {{a kernel of family angles holds one llm.angles}}
+rt.kernel @angles(%x: tensor<?x16xf32>) -> tensor<?x16xf32> attributes {family = #rt.family<angles>} {
+  rt.yield %x : tensor<?x16xf32>
+}
+
+// -----
+
+// expected-error@+1 {{a kernel of family store_kv holds one rt.store_kv}}
+rt.kernel @store(%x: tensor<?x16xf32>) -> tensor<?x16xf32> attributes {family = #rt.family<store_kv>} {
+  rt.yield %x : tensor<?x16xf32>
+}
+
+// -----
+
+// expected-error@+1 {{a kernel of family merge holds one rt.merge}}
+rt.kernel @merge(%x: tensor<?x16xf32>) -> tensor<?x16xf32> attributes {family = #rt.family<merge>} {
+  rt.yield %x : tensor<?x16xf32>
 }
 
 // -----
 
 !cache = !llm.cache<layers = 1, kv_heads = 1, head_dim = 16>
-// expected-error@+1 {{attention reads q and k through rms_norm and rope only, found llm.glu}}
-rt.kernel @between(%q: tensor<?x16xf32>, %c: !cache) -> tensor<?x16xf32> attributes {family = #rt.family<attention>} {
-  %g = llm.glu silu %q, %q : tensor<?x16xf32>
-  %o = llm.attention %g, %q, %q, %c {layer = 0 : i64, heads = 1 : i64, scale = 0.25 : f32} : tensor<?x16xf32>, tensor<?x16xf32>, !cache
-  rt.yield %o : tensor<?x16xf32>
+// expected-error@+1 {{attention reads q and k through rms_norm and rotate only, found llm.glu}}
+rt.kernel @between(%k: tensor<?x16xf32>, %c: !cache) attributes {family = #rt.family<store_kv>} {
+  %g = llm.glu silu %k, %k : tensor<?x16xf32>
+  rt.store_kv %g, %k, %c {layer = 0 : i64, kv_heads = 1 : i64, head_dim = 16 : i64} : tensor<?x16xf32>, !cache
+  rt.yield
 }

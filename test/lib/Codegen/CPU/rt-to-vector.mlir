@@ -31,16 +31,19 @@ rt.kernel @rows(%x: tensor<?x128xf32>) -> !rows attributes {family = #rt.family<
 
 // One function for each type of cache.
 // CHECK-LABEL: func.func @attention.f32(
-// CHECK-SAME: nibble.cache = f32
+// CHECK-SAME: nibble.cache = "f32"
 // CHECK-LABEL: func.func @attention.f16(
-// CHECK-SAME: nibble.cache = f16
+// CHECK-SAME: nibble.cache = "f16"
 // CHECK-LABEL: func.func @attention.bf16(
-// CHECK-SAME: nibble.cache = bf16
+// CHECK-SAME: nibble.cache = "bf16"
+// CHECK-LABEL: func.func @attention.int8(
+// CHECK-SAME: nibble.cache = "int8"
 rt.kernel @attention(%q: tensor<?x32xf32>, %k: tensor<?x32xf32>, %c: !llm.cache<layers = 1, kv_heads = 2, head_dim = 16>)
-    -> tensor<?x32xf32> attributes {family = #rt.family<attention>} {
-  %o = llm.attention %q, %k, %k, %c {layer = 0 : i64, heads = 2 : i64, scale = 0.25 : f32}
-      : tensor<?x32xf32>, tensor<?x32xf32>, !llm.cache<layers = 1, kv_heads = 2, head_dim = 16>
-  rt.yield %o : tensor<?x32xf32>
+    -> (tensor<?x32xf32>, tensor<2048x36xf32>) attributes {family = #rt.family<attention>} {
+  %o, %p = rt.attend %q, %k, %k, %c {layer = 0 : i64, heads = 2 : i64, kv_heads = 2 : i64, head_dim = 16 : i64, scale = 0.25 : f32}
+      : (tensor<?x32xf32>, tensor<?x32xf32>, tensor<?x32xf32>, !llm.cache<layers = 1, kv_heads = 2, head_dim = 16>)
+      -> (tensor<?x32xf32>, tensor<2048x36xf32>)
+  rt.yield %o, %p : tensor<?x32xf32>, tensor<2048x36xf32>
 }
 
 // The program goes: it is the runtime's table by now.

@@ -1,4 +1,4 @@
-// RUN: nibble-opt %s --rt-schedule | FileCheck %s
+// RUN: nibble-opt %s --llm-share-angles --rt-split-attention --rt-schedule | FileCheck %s
 
 !w = !lowbit.packed<64x64, <f16>, panel>
 !v = !lowbit.packed<32x64, <f16>, panel>
@@ -7,19 +7,24 @@
 !cache = !llm.cache<layers = 2, kv_heads = 2, head_dim = 16>
 
 // Two layers, one set of kernels: the layer is no part of a body.
+// CHECK: rt.kernel @angles_1() -> tensor<?x2xf32> attributes {family = #rt.family<angles>}
+// CHECK: rt.batch position
 // CHECK: rt.kernel @embed_500x64_f16(%{{.*}}) -> tensor<?x64xf32> attributes {family = #rt.family<embed>}
 // CHECK: rt.batch token_id
 // CHECK: rt.kernel @rows_norm_64_f32({{.*}} attributes {family = #rt.family<rows>}
 // CHECK: rt.kernel @linear_64x64_f16_f32(
 // CHECK-SAME: attributes {family = #rt.family<linear>}
 // CHECK: rt.kernel @linear_32x64_f16_f32(
-// CHECK: rt.kernel @attention_4x16_kv2(%[[Q:.*]]: tensor<?x64xf32>, %[[K:.*]]: tensor<?x32xf32>, %[[V:.*]]: tensor<?x32xf32>, %[[C:.*]]: !llm.cache<{{.*}}>, %[[G:.*]]: tensor<16xf32>)
-// CHECK: llm.rms_norm %[[Q]], %[[G]]
-// CHECK: %[[P:.*]] = rt.batch position
-// CHECK: %[[QR:.*]] = llm.rope %{{.*}}, %[[P]]
-// CHECK: %[[KR:.*]] = llm.rope %[[K]], %[[P]]
-// CHECK: %[[O:.*]] = llm.attention %[[QR]], %[[KR]], %[[V]], %[[C]] {{.*}}layer = 0
-// CHECK: rt.yield %[[O]]
+// CHECK: rt.kernel @store_kv_2x16(%[[K:.*]]: tensor<?x32xf32>, %[[V:.*]]: tensor<?x32xf32>, %[[C:.*]]: !llm.cache<{{.*}}>, %[[A:.*]]: tensor<?x2xf32>) attributes {family = #rt.family<store_kv>}
+// CHECK: %[[KR:.*]] = llm.rotate %[[K]], %[[A]]
+// CHECK: rt.store_kv %[[KR]], %[[V]], %[[C]] {{.*}}layer = 0
+// CHECK: rt.kernel @attention_4x16_kv2(%[[Q:.*]]: tensor<?x64xf32>, %[[K:.*]]: tensor<?x32xf32>, %[[V:.*]]: tensor<?x32xf32>, %[[C:.*]]: !llm.cache<{{.*}}>, %[[G:.*]]: tensor<16xf32>, %[[A:.*]]: tensor<?x2xf32>)
+// CHECK: %[[QN:.*]] = llm.rms_norm %[[Q]], %[[G]]
+// CHECK: %[[QR:.*]] = llm.rotate %[[QN]], %[[A]]
+// CHECK: %[[KR:.*]] = llm.rotate %[[K]], %[[A]]
+// CHECK: %[[O:.*]], %[[P:.*]] = rt.attend %[[QR]], %[[KR]], %[[V]], %[[C]] {{.*}}layer = 0
+// CHECK: rt.yield %[[O]], %[[P]]
+// CHECK: rt.kernel @merge_4x16_kv2(
 // CHECK: rt.kernel @rows_64_f32(
 // CHECK: rt.kernel @linear_64x64_f16_f32_residual(
 // CHECK: rt.kernel @rows_norm_64_f32_logits(
@@ -28,6 +33,8 @@
 // CHECK-NOT: rt.kernel
 
 // CHECK-LABEL: rt.program @step
+// CHECK-NEXT: %[[A:.*]] = rt.buffer "angles" arena size [64, 0, 0] : tensor<?x2xf32>
+// CHECK-NEXT: rt.dispatch @angles_1() -> (%[[A]])
 // CHECK-NEXT: %[[TABLE:.*]] = rt.weight @table source(<f16>) recipe [#lowbit.pack<panel>]
 // CHECK-NEXT: %[[H:.*]] = rt.buffer "table" arena size [256, 0, 0]
 // CHECK-NEXT: rt.dispatch @embed_500x64_f16(%[[TABLE]]) -> (%[[H]])
@@ -35,9 +42,14 @@
 // CHECK: rt.dispatch @rows_norm_64_f32(%[[H]], %{{.*}}) -> (%[[R]])
 // CHECK: rt.dispatch @linear_64x64_f16_f32(%[[R]], %{{.*}}) {{.*}} {label = "wq"}
 // CHECK: %[[C0:.*]] = rt.cache 0
-// CHECK: rt.dispatch @attention_4x16_kv2(%{{.*}}, %[[C0]], %{{.*}}) -> {{.*}} {label = "attention.0"}
+// CHECK: rt.dispatch @store_kv_2x16(%{{.*}}, %[[C0]], %[[A]]) -> () {{.*}} {label = "attention.0.store"}
+// CHECK: %[[O:.*]] = rt.buffer "attention.0" arena size [256, 0, 0]
+// CHECK: %[[P:.*]] = rt.buffer "attention.0.partials" arena size [0, 0, 655360] : tensor<2048x72xf32>
+// CHECK: rt.dispatch @attention_4x16_kv2(%{{.*}}, %[[C0]], %{{.*}}, %[[A]]) -> (%[[O]], %[[P]]) {{.*}} {label = "attention.0"}
+// CHECK: rt.dispatch @merge_4x16_kv2(%[[O]], %[[P]]) -> (%[[O]]) {{.*}} {label = "attention.0.merge"}
+// CHECK: rt.dispatch @rows_64_f32(%[[O]])
 // CHECK: %[[C1:.*]] = rt.cache 1
-// CHECK: rt.dispatch @attention_4x16_kv2(%{{.*}}, %[[C1]], %{{.*}}) -> {{.*}} {label = "attention.1"}
+// CHECK: rt.dispatch @attention_4x16_kv2(%{{.*}}, %[[C1]], %{{.*}}, %[[A]]) -> {{.*}} {label = "attention.1"}
 // CHECK: rt.buffer "head.input" private size [0, 256, 0]
 // CHECK: rt.buffer "logits" arena size [0, 2048, 0] : tensor<?x500xf32>
 // CHECK-NOT: func.func
