@@ -74,6 +74,12 @@ static const char *colourOf(const GraphNode &node) {
     return "#cfe2f3";
   case rt::Family::Attention:
     return "#d9ead3";
+  case rt::Family::Angles:
+    return "#ead1dc";
+  case rt::Family::StoreKV:
+    return "#eaf4e6";
+  case rt::Family::Merge:
+    return "#b6d7a8";
   }
   return "#eeeeee";
 }
@@ -122,7 +128,8 @@ void Drawing::place() {
 
 void Drawing::drawLegend() {
   int x = kMargin;
-  for (auto family : {rt::Family::Embed, rt::Family::Rows, rt::Family::Linear, rt::Family::Attention}) {
+  for (auto family : {rt::Family::Embed, rt::Family::Angles, rt::Family::Rows, rt::Family::Linear,
+                      rt::Family::StoreKV, rt::Family::Attention, rt::Family::Merge}) {
     GraphNode sample;
     sample.kernel = "k";
     sample.family = family;

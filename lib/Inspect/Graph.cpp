@@ -33,10 +33,14 @@ private:
 
 } // namespace
 
-/// The layer whose weights or cache a dispatch has.
+/// The layer whose weights or cache a dispatch has, or whose attention it merges ("attention.3.merge").
 static std::optional<uint64_t> layerOf(rt::DispatchOp dispatch) {
-  if (auto parts = splitLayer(dispatch.getLabel().value_or("").str()))
+  StringRef label = dispatch.getLabel().value_or("");
+  if (auto parts = splitLayer(label.str()))
     return parts->layer;
+  uint64_t number = 0;
+  if (label.consume_front("attention.") && !label.consumeInteger(10, number))
+    return number;
   for (Value input : dispatch.getInputs())
     if (auto cache = input.getDefiningOp<rt::CacheOp>())
       return cache.getLayer();
@@ -79,7 +83,7 @@ void GraphBuilder::addDispatch(rt::DispatchOp dispatch) {
   node.barrier = dispatch.getBarrier();
   if (auto kernel = module.lookupSymbol<rt::KernelOp>(dispatch.getKernel()))
     node.family = kernel.getFamily();
-  node.isPrivate = llvm::all_of(dispatch.getOutputs(), [](Value output) {
+  node.isPrivate = !dispatch.getOutputs().empty() && llvm::all_of(dispatch.getOutputs(), [](Value output) {
     rt::BufferOp buffer = bufferOf(output);
     return buffer && buffer.getSpace() == rt::Space::Private;
   });

@@ -263,7 +263,7 @@ def test_graph(compiled, tmp_path):
         assert len(root.findall(".//svg:path[@class='edge']", space)) >= len(titles) - 1
         return [title for title in titles if ": " in title]
 
-    of_layer = [entry for entry in dispatches if ".layers.1." in entry["name"] or ["cache", 1] in entry["operands"]]
+    of_layer = [entry for entry in dispatches if ".layers.1." in entry["name"] or entry["name"].startswith("attention.1")]
     assert len(boxes(1)) == len(of_layer) > 8
     assert len(boxes("all")) == len(dispatches)
 

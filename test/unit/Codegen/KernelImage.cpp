@@ -97,6 +97,14 @@ KernelImage::~KernelImage() {
     munmap(code, image.bytes.size());
 }
 
+const CompiledKernel *KernelImage::find(const std::string &name) const {
+  for (const CompiledKernel &kernel : image.kernels)
+    if (kernel.name == name)
+      return &kernel;
+  ADD_FAILURE() << "no kernel " << name;
+  return nullptr;
+}
+
 namespace {
 
 /// A batch and pointers to operands, copied to where an emulated CPU sees them.
@@ -124,33 +132,35 @@ struct SharedArguments {
 
 void KernelImage::run(const std::string &name, const NibbleBatch &batch, std::span<void *const> operands,
                       uint32_t step) const {
-  for (const CompiledKernel &kernel : image.kernels) {
-    if (kernel.name != name)
-      continue;
-    AlignedBytes scratch(kernel.scratch);
-    if (emulator) {
-      SharedArguments shared;
-      const NibbleBatch *sharedBatch = shared.copy(batch);
-      void *const *pointers = shared.copy(operands.data(), operands.size());
-      emulator->call({kernel.entry, kernel.items, sharedBatch, pointers, scratch.data(), step});
-      return;
-    }
-    auto *entry = reinterpret_cast<NibbleKernel *>(code + kernel.entry);
-    auto *items = reinterpret_cast<NibbleKernelItems *>(code + kernel.items);
-    uint32_t count = items(&batch);
-    for (uint32_t begin = 0; begin < count; begin += step)
-      entry(&batch, operands.data(), begin, std::min(begin + step, count), scratch.data());
+  const CompiledKernel *kernel = find(name);
+  if (!kernel)
+    return;
+  AlignedBytes scratch(kernel->scratch);
+  if (emulator) {
+    SharedArguments shared;
+    const NibbleBatch *sharedBatch = shared.copy(batch);
+    void *const *pointers = shared.copy(operands.data(), operands.size());
+    emulator->call({kernel->entry, kernel->items, sharedBatch, pointers, scratch.data(), step});
     return;
   }
-  ADD_FAILURE() << "no kernel " << name;
+  uint32_t count = items(name, batch);
+  for (uint32_t begin = 0; begin < count; begin += step)
+    entry(name)(&batch, operands.data(), begin, std::min(begin + step, count), scratch.data());
 }
 
 uint32_t KernelImage::items(const std::string &name, const NibbleBatch &batch) const {
-  for (const CompiledKernel &kernel : image.kernels)
-    if (kernel.name == name && !emulator)
-      return reinterpret_cast<NibbleKernelItems *>(code + kernel.items)(&batch);
-  ADD_FAILURE() << "no kernel " << name << " that this machine can count the items of";
-  return 0;
+  const CompiledKernel *kernel = find(name);
+  return kernel ? reinterpret_cast<NibbleKernelItems *>(code + kernel->items)(&batch) : 0;
+}
+
+NibbleKernel *KernelImage::entry(const std::string &name) const {
+  const CompiledKernel *kernel = find(name);
+  return kernel ? reinterpret_cast<NibbleKernel *>(code + kernel->entry) : nullptr;
+}
+
+uint64_t KernelImage::scratchBytes(const std::string &name) const {
+  const CompiledKernel *kernel = find(name);
+  return kernel ? kernel->scratch : 0;
 }
 
 AlignedBytes::AlignedBytes(size_t size) : length(size) {

@@ -60,11 +60,16 @@ public:
            uint32_t step = 3) const;
   /// The items that a batch makes of a kernel.
   uint32_t items(const std::string &kernel, const NibbleBatch &batch) const;
+  /// The kernel's function, and the scratch that a worker needs for it.
+  NibbleKernel *entry(const std::string &kernel) const;
+  uint64_t scratchBytes(const std::string &kernel) const;
   bool valid() const { return code != nullptr; }
   /// Of the CPU that runs the kernels, where it is emulated.
   const Emulator *emulatedBy() const { return emulator.get(); }
 
 private:
+  const CompiledKernel *find(const std::string &kernel) const;
+
   CompiledImage image;
   char *code = nullptr;
   std::unique_ptr<Emulator> emulator;
