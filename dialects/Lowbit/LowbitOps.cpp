@@ -38,9 +38,8 @@ LogicalResult nibble::lowbit::verifyRecipe(Operation *op, FormatAttr format, Arr
 
 LogicalResult QuantizeOp::verify() {
   FormatAttr format = getResult().getType().getFormat();
-  if (format.isFloat() || format.getZero() == ZeroKind::Integer)
-    return emitOpError() << "finds codes of symmetric formats and of formats with a minimum, not of "
-                         << format;
+  if (format.isFloat())
+    return emitOpError() << "finds codes, and " << format << " has none";
   return verifySameShape(*this, getResult().getType(), getInput().getType());
 }
 
@@ -158,5 +157,11 @@ LogicalResult Dot2Op::verify() {
   if (getA().getType().getDimSize(0) != 2 * getAcc().getType().getDimSize(0))
     return emitOpError() << "needs two bf16 for each of the accumulator's "
                          << getAcc().getType().getDimSize(0) << " lanes, found " << getA().getType();
+  return success();
+}
+
+LogicalResult LookupOp::verify() {
+  if (getTable().size() != 16)
+    return emitOpError() << "needs a table of 16 entries, found " << getTable().size();
   return success();
 }

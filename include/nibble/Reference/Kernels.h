@@ -22,18 +22,23 @@ namespace nibble::reference {
 // Weights: lowbit.dequantize, lowbit.quantize
 //===------------------------------------------------------------------------------------------------------===//
 
-/// Row `row` of a weight, exact: scale * (code - zero), or scale * code + minimum. `values` is [K].
+/// The entry of a codebook's table, from the table as it was published: an integer.
+double codebookEntry(Element element, int code);
+
+/// Row `row` of a weight, exact: scale * (code - zero), scale * code + minimum, or scale * table[code].
+/// `values` is [K].
 void decodeRow(const RowBlock &weight, int64_t row, std::span<double> values);
 
 /// All rows: [N][K].
 Matrix dequantize(const RowBlock &weight);
 
 /// lowbit.quantize: for each group the best of 46 candidate scales, each refined by least squares. `values`
-/// hold what fits f32; `format` is an integer format that is symmetric or has a minimum.
+/// hold what fits f32; `format` is any with codes.
 RowBlock quantize(const Matrix &values, const Format &format);
 
 //===------------------------------------------------------------------------------------------------------===//
-// Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4, lowbit.dot2
+// Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4, lowbit.dot2,
+// lowbit.lookup
 //===------------------------------------------------------------------------------------------------------===//
 
 /// y[m][n] = sum over k of x[m][k] w[n][k] + bias[n]; x is [M][K], the result [M][N]; no bias: an empty span.
@@ -58,6 +63,9 @@ std::vector<int32_t> dot4(std::span<const int32_t> acc, std::span<const uint8_t>
 
 /// result[l] = acc[l] + a[2l+1] b[2l+1] + a[2l] b[2l].
 std::vector<double> dot2(std::span<const double> acc, std::span<const double> a, std::span<const double> b);
+
+/// lowbit.lookup: result[i] = table[codes[i]]; codes are 0 .. 15, the table has 16 entries.
+std::vector<int8_t> lookup(std::span<const uint8_t> codes, std::span<const int8_t> table);
 
 //===------------------------------------------------------------------------------------------------------===//
 // Row-wise work: llm.embed, llm.rms_norm, llm.layer_norm, llm.rope, llm.angles, llm.rotate, llm.glu

@@ -105,3 +105,10 @@ std::vector<double> nibble::reference::dot2(std::span<const double> acc, std::sp
     result[lane] += a[2 * lane + 1] * b[2 * lane + 1] + a[2 * lane] * b[2 * lane];
   return result;
 }
+
+std::vector<int8_t> nibble::reference::lookup(std::span<const uint8_t> codes, std::span<const int8_t> table) {
+  std::vector<int8_t> result;
+  for (uint8_t code : codes)
+    result.push_back(table[code]);
+  return result;
+}
