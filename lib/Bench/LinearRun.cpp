@@ -182,7 +182,7 @@ struct LinearRun::Batch {
   std::vector<uint32_t> starts, lengths, pages = {0}, logits;
   NibbleBatch batch = {};
 
-  Batch(uint32_t tokens, uint32_t vocabulary) : starts{0, tokens}, lengths{tokens} {
+  Batch(uint32_t tokens, uint32_t vocabulary, uint32_t workers) : starts{0, tokens}, lengths{tokens} {
     for (uint32_t i = 0; i < tokens; ++i) {
       ids.push_back(static_cast<int32_t>((i * 7919u + 11) % vocabulary));
       positions.push_back(static_cast<int32_t>(i));
@@ -194,6 +194,8 @@ struct LinearRun::Batch {
              .logitsRows = tokens,
              .pageStride = 1,
              .pageCount = 1,
+             .workers = workers,
+             .reserved = 0,
              .tokenId = ids.data(),
              .position = positions.data(),
              .queryStart = starts.data(),
@@ -204,7 +206,7 @@ struct LinearRun::Batch {
 };
 
 double LinearRun::run(StepWalker &walker, uint32_t tokens) {
-  Batch batch(tokens, linear->vocabulary);
+  Batch batch(tokens, linear->vocabulary, threads());
   Clock::time_point begin = Clock::now();
   walker.run(batch.batch);
   return secondsSince(begin);

@@ -159,7 +159,7 @@ void AttentionBlock::scoresOfToken(const AttentionBlockPlace &block) {
         for (const CacheHead &next : block.next)
           for (int64_t line = 0; line < step; line += kLine)
             if (number * step % kLine == 0)
-              b.prefetch(b.at(next.keys, b.mul(d, step)), line);
+              b.prefetch(b.at(next.keys, b.mul(d, step)), line, CacheLevel::First);
       };
       Value queries = b.at(at(place.queries), row * place.rowStride);
       Value scores = b.at(at(place.scores), 4 * (row * kBlock + first));
@@ -283,7 +283,7 @@ SmallVector<Value> AttentionBlock::sumValues(int64_t rows, ArrayRef<Piece> colum
     if (next) {
       Value ahead = b.at(next, b.mul(j, valueBytes));
       for (int64_t line = 0; line < valueBytes; line += kLine)
-        b.prefetch(ahead, line);
+        b.prefetch(ahead, line, CacheLevel::First);
     }
     return acc;
   });
