@@ -4,6 +4,7 @@
 #include "dialects/RT/RT.h"
 #include "nibble/Codegen/CPU/Passes.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -90,8 +91,9 @@ static Result<void> locateKernels(CompiledImage &image) {
 Result<OwningOpRef<ModuleOp>> nibble::lowerKernels(ModuleOp scheduled, const CPUTarget &target) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(scheduled.getLoc(), target.name);
   (*module)->setAttr(kTuningAttribute, StringAttr::get(module->getContext(), target.tuning.name));
-  for (auto kernel : scheduled.getOps<rt::KernelOp>())
-    module->push_back(kernel->clone());
+  for (Operation &op : *scheduled.getBody())
+    if (isa<rt::KernelOp, func::FuncOp>(op)) // a function is a kernel that somebody wrote out
+      module->push_back(op.clone());
   PassManager pm(module->getContext());
   buildCPUCodegenPipeline(pm, target);
   if (failed(pm.run(*module)))
@@ -101,7 +103,8 @@ Result<OwningOpRef<ModuleOp>> nibble::lowerKernels(ModuleOp scheduled, const CPU
 
 Result<CPUTarget> nibble::targetOfLowered(ModuleOp lowered) {
   auto tuning = lowered->getAttrOfType<StringAttr>(kTuningAttribute);
-  return findCPUTarget(lowered.getName().value_or("a module without a name"), tuning ? tuning.getValue() : "");
+  return findCPUTarget(lowered.getName().value_or("a module without a name"),
+                       tuning ? tuning.getValue() : "");
 }
 
 Result<CompiledImage> nibble::emitImage(ModuleOp module, const CPUTarget &target, EditIR edit) {
