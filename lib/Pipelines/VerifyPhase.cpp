@@ -177,7 +177,7 @@ WalkResult VerifyPhasePass::checkCodegen(ModuleOp module) {
       return result;
     for (auto kernel : module.getOps<rt::KernelOp>()) {
       std::string name = kernel.getName().str();
-      if (kernel.getFamily() == rt::Family::Attention)
+      if (llvm::any_of(kernel.getArgumentTypes(), [](Type type) { return isa<llm::CacheType>(type); }))
         name += ".f32"; // a function for each type of cache
       for (const std::string &function : {name, name + "_items"})
         if (!lowered.lookupSymbol<LLVM::LLVMFuncOp>(function))

@@ -160,9 +160,11 @@ Result<void> Compiler::findTargets() {
   if (names.empty())
     names.push_back("native");
   for (const std::string &name : names) {
+    if (auto known = findCPUTarget(name); !known)
+      return usage("--target: " + known.error().message);
     Result<CPUTarget> target = findCPUTarget(name, options.tuneFor);
     if (!target)
-      return usage(target.error().message);
+      return usage("--tune-for: " + target.error().message);
     if (llvm::none_of(targets, [&](const CPUTarget &known) { return known.name == target->name; }))
       targets.push_back(*std::move(target));
     if (targets.back().instructions != targets.front().instructions)

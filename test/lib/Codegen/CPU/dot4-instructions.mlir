@@ -90,7 +90,7 @@ func.func @nibbles(%acc: vector<LANESxi32>, %a: vector<BYTESxi8>, %b: vector<BYT
 // SDOT: sub v
 // USDOT-LABEL: bytes:
 // USDOT: usdot v
-// USDOT-NOT: sdot
+// USDOT-NOT: {{[[:space:]]}}sdot
 func.func @bytes(%acc: vector<LANESxi32>, %a: vector<BYTESxi8>, %b: vector<BYTESxi8>) -> vector<LANESxi32> {
   %0 = lowbit.dot4 %acc, %a, %b : vector<LANESxi32>, vector<BYTESxi8>
   return %0 : vector<LANESxi32>
