@@ -56,6 +56,8 @@ bool FormatAttr::isFloat() const {
          getElement() == ElementKind::BF16;
 }
 
+bool FormatAttr::isCodebook() const { return getElement() >= ElementKind::NF4; }
+
 unsigned FormatAttr::getBits() const {
   switch (getElement()) {
   case ElementKind::F32:
@@ -66,12 +68,18 @@ unsigned FormatAttr::getBits() const {
   case ElementKind::Int8:
     return 8;
   case ElementKind::Int4:
+  case ElementKind::NF4:
+  case ElementKind::FP4:
+  case ElementKind::E2M1:
+  case ElementKind::IQ4:
     return 4;
   }
   llvm_unreachable("all elements have bits");
 }
 
 int32_t FormatAttr::getBias() const {
+  if (isCodebook())
+    return 128;
   return isFloat() || getZero() != ZeroKind::None ? 0 : 1 << (getBits() - 1);
 }
 
@@ -89,8 +97,8 @@ Attribute FormatAttr::parse(AsmParser &parser, Type) {
   if (parser.parseLess())
     return {};
   SMLoc loc = parser.getCurrentLocation();
-  auto element =
-      parseKeyword<ElementKind>(parser, symbolizeElementKind, "an element (f32, f16, bf16, int4, int8)");
+  auto element = parseKeyword<ElementKind>(parser, symbolizeElementKind,
+                                           "an element (f32, f16, bf16, int4, int8, nf4, fp4, e2m1, iq4)");
   if (failed(element))
     return {};
   uint32_t group = 0;
@@ -126,9 +134,11 @@ void FormatAttr::print(AsmPrinter &printer) const {
 
 LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError, ElementKind element,
                                  uint32_t group, ZeroKind zero) {
-  bool isFloat = element != ElementKind::Int4 && element != ElementKind::Int8;
+  bool isFloat = element < ElementKind::Int4, isCodebook = element >= ElementKind::NF4;
   if (isFloat && (group != 0 || zero != ZeroKind::None))
     return emitError() << "a float format has neither groups nor zero points";
+  if (isCodebook && zero != ZeroKind::None)
+    return emitError() << "a codebook has no zero points";
   if (!isFloat && group != 0 && group != 32 && group != 64 && group != 128)
     return emitError() << "a group is 32, 64 or 128 columns, or 0 for the whole row; found " << group;
   return success();

@@ -30,7 +30,8 @@ class Lowbit_Enum<string name, string summary, list<I32EnumCase> cases> : I32Enu
 /// What one stored element is.
 def Lowbit_ElementKind : Lowbit_Enum<"ElementKind", "stored element of a weight", [
   I32EnumCase<"F32", 0, "f32">, I32EnumCase<"F16", 1, "f16">, I32EnumCase<"BF16", 2, "bf16">,
-  I32EnumCase<"Int4", 3, "int4">, I32EnumCase<"Int8", 4, "int8">]>;
+  I32EnumCase<"Int4", 3, "int4">, I32EnumCase<"Int8", 4, "int8">, I32EnumCase<"NF4", 5, "nf4">,
+  I32EnumCase<"FP4", 6, "fp4">, I32EnumCase<"E2M1", 7, "e2m1">, I32EnumCase<"IQ4", 8, "iq4">]>;
 
 /// What is subtracted from, or added to, a scaled code.
 def Lowbit_ZeroKind : Lowbit_Enum<"ZeroKind", "zero point of a format", [
@@ -60,16 +61,30 @@ class Lowbit_Attr<string name, string mnemonicText> : AttrDef<Lowbit_Dialect, na
 def Lowbit_FormatAttr : Lowbit_Attr<"Format", "format"> {
   let summary = "how the numbers of a weight are stored";
   let description = [{
-    A float element (`f32`, `f16`, `bf16`), or integer codes of `int4` or `int8` of which `group` consecutive ones
-    along K share an f16 scale (`group = 0`: the whole row). With s the scale, c the code:
+    A float element (`f32`, `f16`, `bf16`), or codes, of which `group` consecutive ones along K share an f16 scale
+    (`group = 0`: the whole row). With s the scale, c the code, integers (`int4`, `int8`) are:
 
     * `zero = none`: value = s c, c in -2^(b-1) .. 2^(b-1) - 1 (full range; s may be negative),
     * `zero = int`: value = s (c - z), c and z in 0 .. 2^b - 1,
     * `zero = min`: value = s c + m, c in 0 .. 2^b - 1, m an f16 like the scale.
 
+    Codebooks have codes of four bits, value = s t[c], and no zero points. The table t is int8 by definition, so that
+    int8 activations are multiplied exactly; where a published table is of floats, t is that table times a factor,
+    rounded to nearest:
+
+    * `nf4`: the NF4 of QLoRA (-1, -0.6962 .. 0.7230, 1) times 127: -127, -88, -67, -50, -36, -23, -12, 0, 10, 20, 31,
+      43, 56, 71, 92, 127,
+    * `fp4`: the FP4 of bitsandbytes (0, 1/192, 2/3, 1, 1/3, 1/2, 1/6, 1/4, then their negatives) times 120: 0, 1, 80,
+      120, 40, 60, 20, 30, 0, -1 .. -30; exact but for 1/192,
+    * `e2m1`: the element of MXFP4 (0, 0.5, 1, 1.5, 2, 3, 4, 6, then their negatives) times 2: 0, 1, 2, 3, 4, 6, 8, 12,
+      0, -1 .. -12; exact (the scale is f16, not a power of two),
+    * `iq4`: GGUF's IQ4_NL, whose table is of integers: -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69,
+      89, 113.
+
     ```mlir
     #lowbit.format<bf16>
     #lowbit.format<int4, group = 32, scale = f16, zero = none>
+    #lowbit.format<nf4, group = 64, scale = f16, zero = none>
     ```
   }];
   let parameters = (ins
@@ -80,11 +95,14 @@ def Lowbit_FormatAttr : Lowbit_Attr<"Format", "format"> {
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     bool isFloat() const;
+    /// Whether codes are looked up in a table of 16 entries.
+    bool isCodebook() const;
     /// Bits of one element: 4, 8, 16 or 32.
     unsigned getBits() const;
-    /// What the packer adds to a symmetric code so that it is unsigned: 8, 128; 0 where codes are unsigned already.
+    /// What makes the factors of int8 activations unsigned bytes: 8 or 128 that the packer adds to symmetric codes, 128
+    /// that kernels add to a codebook's entries; 0 where codes are unsigned already.
     int32_t getBias() const;
-    /// The command line's spelling: `int4-g32`, `int8-channel`, `bf16`.
+    /// The command line's spelling: `int4-g32`, `int8-channel`, `nf4-g64`, `bf16`.
     std::string getSpelling() const;
   }];
 }

@@ -38,9 +38,8 @@ LogicalResult nibble::lowbit::verifyRecipe(Operation *op, FormatAttr format, Arr
 
 LogicalResult QuantizeOp::verify() {
   FormatAttr format = getResult().getType().getFormat();
-  if (format.isFloat() || format.getZero() == ZeroKind::Integer)
-    return emitOpError() << "finds codes of symmetric formats and of formats with a minimum, not of "
-                         << format;
+  if (format.isFloat())
+    return emitOpError() << "finds codes, and " << format << " has none";
   return verifySameShape(*this, getResult().getType(), getInput().getType());
 }
 
@@ -151,5 +150,11 @@ LogicalResult Dot4Op::verify() {
   if (getA().getType().getDimSize(0) != 4 * getAcc().getType().getDimSize(0))
     return emitOpError() << "needs four bytes for each of the accumulator's "
                          << getAcc().getType().getDimSize(0) << " lanes, found " << getA().getType();
+  return success();
+}
+
+LogicalResult LookupOp::verify() {
+  if (getTable().size() != 16)
+    return emitOpError() << "needs a table of 16 entries, found " << getTable().size();
   return success();
 }

@@ -22,8 +22,18 @@ def Lowbit_QuantizeOp : Lowbit_Op<"quantize", [Pure]> {
     `zero = min`: the same factors stretch the range of the group about its middle; c = clamp(round((w - lo) / d), 0, 2^b - 1)
     with d = (hi - lo) / (2^b - 1); (s, m) is the least-squares solution for the codes, in f16; the winner's codes are
     rounded once more, c = clamp(round((w - m) / s), 0, 2^b - 1). Where all codes of a candidate are equal, s is 0 and m
-    the group's mean. Integer zero points only come from checkpoints: the verifier refuses `zero = int` here, and float
-    formats, which are no quantization.
+    the group's mean.
+
+    `zero = int`: lo = min(w, 0), hi = max(w, 0); for each of the factors r = f (hi - lo) / 2, d = 2 r / (2^b - 1),
+    z = clamp(round((r - (lo + hi) / 2) / d), 0, 2^b - 1), q = clamp(round(w / d), -z, 2^b - 1 - z),
+    s = f16(sum(w q) / sum(q q)); the first f with the smallest sum((w - s q)^2) wins, its q are rounded once more with s
+    for d, and c = q + z.
+
+    Codebooks, t0 the lowest entry of the table t: for each f = 0.70, 0.72 .. 1.14 the steps d = f e / t0 and -f e / t0;
+    c = that of the entry nearest to w / d (of two equally near, the lower), s = f16(sum(w t[c]) / sum(t[c]^2)); the first
+    with the smallest sum((w - s t[c])^2) wins; its codes are those of the entries nearest to w / s.
+
+    The verifier refuses float formats, which are no quantization.
 
     ```mlir
     %q = lowbit.quantize %w : tensor<64x128xf32> -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
@@ -38,8 +48,8 @@ def Lowbit_QuantizeOp : Lowbit_Op<"quantize", [Pure]> {
 def Lowbit_DequantizeOp : Lowbit_Op<"dequantize", [Pure]> {
   let summary = "the values of a packed weight";
   let description = [{
-    value = s c, s (c - z), or s c + m (see `#lowbit.format`). The first two are exact in f32; the reference does not
-    round the third either.
+    value = s c, s (c - z), s t[c], or s c + m (see `#lowbit.format`). All but the last are exact in f32; the reference
+    does not round that either.
 
     ```mlir
     %w = lowbit.dequantize %q : !lowbit.packed<64x128, <int8, group = 32, scale = f16, zero = none>> -> tensor<64x128xf32>
@@ -153,6 +163,22 @@ def Lowbit_Dot4Op : Lowbit_Op<"dot4", [Pure, AllTypesMatch<["acc", "result"]>, A
   let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
   let hasVerifier = 1;
   let hasFolder = 1;
+}
+
+def Lowbit_LookupOp : Lowbit_Op<"lookup", [Pure, AllTypesMatch<["codes", "result"]>]> {
+  let summary = "bytes out of a table of 16 entries";
+  let description = [{
+    result[i] = table[codes[i]]; every byte of the codes is within 0 .. 15 (what others give is unspecified). This is how
+    kernels read codebooks: each CPU target legalises it to its byte shuffle.
+
+    ```mlir
+    %r = lowbit.lookup %c in [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12] : vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [I8]>:$codes, DenseI8ArrayAttr:$table);
+  let results = (outs VectorOfRankAndType<[1], [I8]>:$result);
+  let assemblyFormat = "$codes `in` $table attr-dict `:` type($codes)";
+  let hasVerifier = 1;
 }
 
 #endif // NIBBLE_DIALECTS_LOWBIT_OPS

@@ -17,7 +17,7 @@ std::string nibble::shapeText(const std::vector<int64_t> &shape) {
 
 static std::optional<StorageType> storageOf(const std::string &type) {
   for (StorageType storage : {StorageType::F32, StorageType::F16, StorageType::BF16, StorageType::Q4_0,
-                              StorageType::Q4_1, StorageType::Q8_0})
+                              StorageType::Q4_1, StorageType::Q8_0, StorageType::IQ4_NL})
     if (type == storageName(storage))
       return storage;
   return std::nullopt;
@@ -33,7 +33,7 @@ static Result<StoredTensor> bindWeight(const WeightSpec &spec, const ContainerTe
   if (!storage)
     return failure(tensor.file + ": weight " + shown + " is stored as " + tensor.type +
                    "; expected F32, F16, BF16" +
-                   (container == Container::GGUF ? ", Q8_0, Q4_0 or Q4_1" : ""));
+                   (container == Container::GGUF ? ", Q8_0, Q4_0, Q4_1 or IQ4_NL" : ""));
   if (tensor.shape != spec.shape)
     return failure(tensor.file + ": weight " + shown + " has the shape " + shapeText(tensor.shape) +
                    "; the configuration asks for " + shapeText(spec.shape));

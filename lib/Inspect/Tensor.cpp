@@ -126,11 +126,11 @@ static Result<ArrayShape> shapeOf(const RowsOfWeight &weight, TensorPart part) {
                    ", without codes and scales; ask for --values");
   RowBlock shape{weight.format, 0, weight.columns, {}, {}, {}, {}};
   if (part == TensorPart::Codes)
-    return ArrayShape{weight.format.zero == Zero::None ? "|i1" : "|u1", {rows, weight.columns}};
+    return ArrayShape{weight.format.hasSignedCodes() ? "|i1" : "|u1", {rows, weight.columns}};
   if (part == TensorPart::Scales)
     return ArrayShape{"<f2", {rows, shape.groups()}};
   if (weight.format.zero == Zero::None)
-    return failure("is stored in " + formatSpelling(weight.format) + ", which is symmetric and has no zeros");
+    return failure("is stored in " + formatSpelling(weight.format) + ", which has no zeros");
   return ArrayShape{weight.format.zero == Zero::Minimum ? "<f2" : "|u1", {rows, shape.groups()}};
 }
 

@@ -1,6 +1,7 @@
 //===- Dequantize.cpp - From codes to values --------------------------------------------------===//
 #include "nibble/Quantize/Dequantize.h"
 
+#include "nibble/Quantize/Codebook.h"
 #include "nibble/Quantize/Quantizer.h"
 #include "nibble/runtime/HalfFloat.h"
 
@@ -13,6 +14,12 @@ using namespace nibble;
 /// Unsigned codes of eight bits are stored as their bit pattern; those of four bits are the same either way.
 static void dequantizeGroup(const Format &format, float scale, uint16_t zero, const int8_t *codes,
                             int64_t count, float *out) {
+  if (format.isCodebook()) {
+    const Codebook &table = codebook(format.element);
+    for (int64_t k = 0; k < count; ++k)
+      out[k] = scale * static_cast<float>(table[codes[k] & 15]);
+    return;
+  }
   // Codes of four bits are never negative as bytes unless they are signed, so that one reading serves both
   // widths.
   switch (format.zero) {

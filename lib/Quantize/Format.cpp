@@ -6,10 +6,22 @@
 //===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Format.h"
 
+#include <algorithm>
+#include <iterator>
+
 using namespace nibble;
 
 static constexpr const char *kGrammar =
-    "f32, f16, bf16, int8[-g32|-g64|-g128|-channel][-zero] or int4[-g32|-g64|-g128][-zero|-min]";
+    "f32, f16, bf16, int8[-g32|-g64|-g128|-channel][-zero], int4[-g32|-g64|-g128][-zero|-min], or nf4, fp4, "
+    "e2m1 or iq4[-g32|-g64|-g128]";
+
+/// What stands first in the spelling of a format with codes, and its group where none is said.
+static constexpr struct {
+  Element element;
+  std::string_view name;
+  uint32_t group;
+} kElements[] = {{Element::Int4, "int4", 32}, {Element::Int8, "int8", 32}, {Element::NF4, "nf4", 64},
+                 {Element::FP4, "fp4", 64},   {Element::E2M1, "e2m1", 32}, {Element::IQ4, "iq4", 32}};
 
 unsigned Format::bits() const {
   switch (element) {
@@ -21,6 +33,10 @@ unsigned Format::bits() const {
   case Element::Int8:
     return 8;
   case Element::Int4:
+  case Element::NF4:
+  case Element::FP4:
+  case Element::E2M1:
+  case Element::IQ4:
     return 4;
   }
   return 0;
@@ -49,22 +65,18 @@ Result<Format> nibble::parseFormat(std::string_view spelling) {
     return notAFormat(spelling, "");
 
   std::string_view rest = spelling;
-  std::string_view element = nextWord(rest);
-  Format format;
-  if (element == "int4")
-    format.element = Element::Int4;
-  else if (element == "int8")
-    format.element = Element::Int8;
-  else
+  std::string_view name = nextWord(rest);
+  const auto *element = std::ranges::find(kElements, name, [](const auto &e) { return e.name; });
+  if (element == std::end(kElements))
     return notAFormat(spelling, "");
+  Format format{element->element, element->group, Zero::None};
 
-  format.group = 32;
+  bool isInt4 = format.element == Element::Int4, isInt8 = format.element == Element::Int8;
   bool sawGroup = false, sawZero = false;
   while (!rest.empty()) {
     std::string_view word = nextWord(rest);
-    bool isInt4 = format.element == Element::Int4;
-    bool isGroup = word == "g32" || word == "g64" || word == "g128" || (word == "channel" && !isInt4);
-    bool isZero = word == "zero" || (word == "min" && isInt4);
+    bool isGroup = word == "g32" || word == "g64" || word == "g128" || (word == "channel" && isInt8);
+    bool isZero = (word == "zero" && (isInt4 || isInt8)) || (word == "min" && isInt4);
     if (isGroup && !sawGroup && !sawZero) {
       format.group = word == "g32" ? 32 : word == "g64" ? 64 : word == "g128" ? 128 : 0;
       sawGroup = true;
@@ -79,21 +91,10 @@ Result<Format> nibble::parseFormat(std::string_view spelling) {
 }
 
 std::string nibble::formatSpelling(const Format &format) {
-  std::string text;
-  switch (format.element) {
-  case Element::F32:
-    return "f32";
-  case Element::F16:
-    return "f16";
-  case Element::BF16:
-    return "bf16";
-  case Element::Int4:
-    text = "int4";
-    break;
-  case Element::Int8:
-    text = "int8";
-    break;
-  }
+  if (format.isFloat())
+    return format.element == Element::F32 ? "f32" : format.element == Element::F16 ? "f16" : "bf16";
+  std::string text(
+      std::ranges::find(kElements, format.element, [](const auto &e) { return e.element; })->name);
   text += format.group == 0 ? std::string("-channel") : "-g" + std::to_string(format.group);
   if (format.zero == Zero::Integer)
     text += "-zero";

@@ -8,7 +8,11 @@ static_assert(int(lowbit::ElementKind::F32) == int(Element::F32) &&
               int(lowbit::ElementKind::F16) == int(Element::F16) &&
               int(lowbit::ElementKind::BF16) == int(Element::BF16) &&
               int(lowbit::ElementKind::Int4) == int(Element::Int4) &&
-              int(lowbit::ElementKind::Int8) == int(Element::Int8));
+              int(lowbit::ElementKind::Int8) == int(Element::Int8) &&
+              int(lowbit::ElementKind::NF4) == int(Element::NF4) &&
+              int(lowbit::ElementKind::FP4) == int(Element::FP4) &&
+              int(lowbit::ElementKind::E2M1) == int(Element::E2M1) &&
+              int(lowbit::ElementKind::IQ4) == int(Element::IQ4));
 static_assert(int(lowbit::ZeroKind::None) == int(Zero::None) &&
               int(lowbit::ZeroKind::Integer) == int(Zero::Integer) &&
               int(lowbit::ZeroKind::Minimum) == int(Zero::Minimum));

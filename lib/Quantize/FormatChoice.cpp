@@ -56,15 +56,6 @@ static Result<void> checkTied(const WeightUse &weight, const FormatOptions &opti
                  weight.name + " is one table for both; give one of the two");
 }
 
-static Result<void> checkFormat(const WeightUse &weight, const Format &format) {
-  if (format.zero != Zero::Integer || format == weight.source)
-    return {};
-  return failure(
-      weight.name + ": the format " + formatSpelling(format) +
-      " has integer zero points, which this version only keeps from a checkpoint that has them; use " +
-      formatSpelling({format.element, format.group, Zero::None}));
-}
-
 Result<PrecisionPlan> nibble::chooseFormats(std::span<const WeightUse> weights,
                                             const FormatOptions &options) {
   NIBBLE_TRY(Wish linears, wishForLinears(weights, options.precision));
@@ -99,7 +90,6 @@ Result<PrecisionPlan> nibble::chooseFormats(std::span<const WeightUse> weights,
     if (!weight.linear && !weight.head)
       chosen.activations = Activations::F32; // its rows are only gathered
     isAsked |= chosen.activations == activations;
-    NIBBLE_CHECK(checkFormat(weight, chosen.format));
     plan.tensors.insert_or_assign(weight.name, chosen);
   }
   if (activations && isInteger(*activations) && !isAsked && !weights.empty())

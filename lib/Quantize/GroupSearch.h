@@ -19,12 +19,12 @@ struct GroupSearch {
   int32_t lengths[16]; // of each lane's group; 0 where there is no group
   int8_t *codes;       // [length][16], written
   float scales[16];    // written; f16 values; not finite where no candidate fits f16
-  float minima[16];    // written for Zero::Minimum; f16 values
+  float zeros[16];     // written for Zero::Minimum: minima, f16 values; for Zero::Integer: the zero points
 };
 
 using GroupSearchFunction = void (*)(GroupSearch &);
 
-/// The search for 4 or 8 bits, Zero::None or Zero::Minimum. The path must be supported by this CPU.
-GroupSearchFunction groupSearchFunction(unsigned bits, Zero zero, QuantizerPath path);
+/// The search for a format with codes. The path must be supported by this CPU.
+GroupSearchFunction groupSearchFunction(const Format &format, QuantizerPath path);
 
 } // namespace nibble

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "nibble/Quantize/Packer.h"
 
+#include "nibble/Quantize/Codebook.h"
 #include "nibble/runtime/HalfFloat.h"
 
 #include <algorithm>
@@ -58,20 +59,22 @@ void unpackInt8(const uint8_t *in, int64_t stride, uint32_t bias, uint8_t *tile)
       storeWord(tile + r * stride + 4 * j, loadWord(in + 64 * j + 4 * r) ^ bias);
 }
 
-/// Walks the panels of a weight in an integer format. The same walk packs and unpacks.
+/// Walks the panels of a weight in a format with codes. The same walk packs and unpacks.
 class CodePanels {
 public:
   explicit CodePanels(const PanelLayout &layout)
       : layout(layout), format(layout.format), columns(layout.columns), padded(layout.paddedColumns()),
         tile(kPanelRows * padded) {
-    if (format.zero == Zero::None)
+    if (format.isCodebook())
+      padding = zeroCode(format.element);
+    else if (format.zero == Zero::None)
       bias = format.bits() == 4 ? 0x08080808 : 0x80808080;
   }
 
   /// `out` is zeroed. `firstRow` is the block's row that becomes row 0 of the panel.
   void pack(const RowBlock &block, int64_t firstRow, uint8_t *out) {
     int64_t rows = std::min(kPanelRows, block.rows - firstRow), groups = block.groups();
-    std::fill(tile.begin(), tile.end(), uint8_t(0));
+    std::fill(tile.begin(), tile.end(), padding);
     for (int64_t r = 0; r < rows; ++r) {
       std::memcpy(&tile[r * padded], block.codes.data() + (firstRow + r) * columns, columns);
       if (format.zero == Zero::Integer) // a code that means zero is the zero point itself
@@ -135,6 +138,7 @@ private:
   Format format;
   int64_t columns, padded;
   uint32_t bias = 0;         // XOR of four codes at once: adds 2^(b-1) modulo 2^b
+  uint8_t padding = 0;       // the code that means zero
   std::vector<uint8_t> tile; // [16][padded K] codes
 };
 

@@ -39,12 +39,7 @@ static Result<void> checkTarget(const RowBlock &values, const Format &format) {
     return failure("only float values can be quantized; found codes in format " +
                    formatSpelling(values.format));
   if (format.isFloat())
-    return failure("\"" + formatSpelling(format) + "\" is not an integer format");
-  if (format.zero == Zero::Integer)
-    return failure(
-        "\"" + formatSpelling(format) +
-        "\": integer zero points are kept from checkpoints that have them, the quantizer does not make "
-        "them; choose a symmetric format (int4-g32, int8-g32) or int4-min");
+    return failure("\"" + formatSpelling(format) + "\" is not a format with codes");
   return {};
 }
 
@@ -56,7 +51,7 @@ public:
   BlockQuantizer(const RowBlock &values, RowBlock &out, QuantizerPath path)
       : values(values), out(out), groups(out.groups()),
         length(out.format.group == 0 ? out.columns : std::min<int64_t>(out.format.group, out.columns)),
-        function(groupSearchFunction(out.format.bits(), out.format.zero, path)), lanes(length * kSearchLanes),
+        function(groupSearchFunction(out.format, path)), lanes(length * kSearchLanes),
         codes(length * kSearchLanes) {}
 
   /// The flat index of the first group whose scale does not fit f16, or -1.
@@ -101,7 +96,9 @@ private:
         to[k] = codes[k * kSearchLanes + lane];
       out.scales[flat] = floatToHalf(search.scales[lane]);
       if (out.format.zero == Zero::Minimum)
-        out.zeros[flat] = floatToHalf(search.minima[lane]);
+        out.zeros[flat] = floatToHalf(search.zeros[lane]);
+      else if (out.format.zero == Zero::Integer)
+        out.zeros[flat] = static_cast<uint16_t>(search.zeros[lane]);
     }
   }
 
@@ -127,7 +124,7 @@ Result<RowBlock> nibble::quantize(const RowBlock &values, const Format &format, 
   RowBlock out{format, values.rows, values.columns, {}, {}, {}, {}};
   out.codes.resize(out.rows * out.columns);
   out.scales.resize(out.rows * out.groups());
-  if (format.zero == Zero::Minimum)
+  if (format.zero != Zero::None)
     out.zeros.resize(out.rows * out.groups());
   if (int64_t bad = BlockQuantizer(values, out, path).run(); bad >= 0)
     return failure("row " + std::to_string(firstRow + bad / out.groups()) + ", group " +

@@ -42,7 +42,7 @@ def test_prompt_then_tokens_one_by_one(compiled, case):
     assert relative_error(ours, expected[:49]) <= 1e-4
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4", "int8-g64", "int8-channel", "int4-g128"])
+@pytest.mark.parametrize("kind", ["int8", "int4", "int8-g64", "int8-channel", "int4-g128", "int4-zero", "int8-channel-zero", "nf4", "iq4"])
 def test_quantized_formats_stay_near(compiled, kind):
     """Quantization errs, but not wildly; exact checks of kernels are in test/unit/Codegen."""
     folder, sequences, expected = load("llama")

@@ -17,6 +17,9 @@ PRECISIONS = [
     ("--precision=bf16", "--activations=bf16"),
     ("--precision=int4",),
     ("--precision=int4", "--activations=f32"),
+    ("--precision=int4-zero",),
+    ("--precision=nf4",),
+    ("--precision=iq4", "--activations=f32"),
 ]
 
 

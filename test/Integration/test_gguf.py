@@ -15,7 +15,7 @@ FILES = sorted(path for path in (TEST_DATA / "gguf").glob("*.gguf") if path.with
 
 def test_there_are_files():
     kinds = {path.stem.rsplit("-", 1)[1] for path in FILES}
-    assert kinds >= {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1"}
+    assert kinds >= {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -34,7 +34,7 @@ def test_split_file_is_one_model(compiled):
     assert whole.tobytes() == parts.tobytes()
 
 
-@pytest.mark.parametrize("kind, spelling", [("Q8_0", "int8-g32"), ("Q4_0", "int4-g32"), ("Q4_1", "int4-g32-min")])
+@pytest.mark.parametrize("kind, spelling", [("Q8_0", "int8-g32"), ("Q4_0", "int4-g32"), ("Q4_1", "int4-g32-min"), ("IQ4_NL", "iq4-g32")])
 def test_formats_are_kept(compiled, kind, spelling):
     info = json.loads(compiled(TEST_DATA / "gguf" / f"llama-{kind}.gguf", "--activations=f32")("info", "--json").stdout)
     formats = {tensor["format"] for tensor in info["tensors"] if "_proj" in tensor["name"]}

@@ -7,11 +7,15 @@ import re
 import shutil
 import struct
 import subprocess
+import sys
 import xml.etree.ElementTree
 
 import numpy as np
 import pytest
-from conftest import TEST_DATA, run, tool
+from conftest import ROOT, TEST_DATA, run, tool
+
+sys.path.insert(0, str(ROOT / "python" / "fixtures"))
+from reference_formats import quantize
 
 TINY = TEST_DATA / "tiny"
 GGUF = TEST_DATA / "gguf"
@@ -75,7 +79,7 @@ def hugging_face_name(name):
 def blocks_of(tensor):
     """Codes [N, K], scales and minima [N, groups] of GGUF's blocks of 32, as its specification lays them out."""
     raw, kind = tensor.data, tensor.tensor_type.name
-    size = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}[kind]
+    size = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34, "IQ4_NL": 18}[kind]
     blocks = raw.reshape(raw.shape[0], -1, size)
     scales = np.ascontiguousarray(blocks[:, :, 0:2]).view("<f2")[:, :, 0]
     minima = np.ascontiguousarray(blocks[:, :, 2:4]).view("<f2")[:, :, 0] if kind == "Q4_1" else None
@@ -109,7 +113,7 @@ def compare_with_gguf(path, source, folder):
         straight = (lambda array: unpermuted(array, permuted)) if permuted else (lambda array: array)
         values = straight(gguf.quants.dequantize(tensor.data, tensor.tensor_type))
         assert np.array_equal(dump(folder, source, weight, "values"), values), weight
-        if tensor.tensor_type.name in ("Q4_0", "Q4_1", "Q8_0"):
+        if tensor.tensor_type.name in ("Q4_0", "Q4_1", "Q8_0", "IQ4_NL"):
             codes, scales, minima = blocks_of(tensor)
             ours = dump(folder, source, weight, "codes")
             assert ours.dtype == codes.dtype and np.array_equal(ours, straight(codes)), weight
@@ -122,7 +126,7 @@ def compare_with_gguf(path, source, folder):
 
 
 @pytest.mark.parametrize("compile_it", [False, True], ids=["checkpoint", "artifact"])
-@pytest.mark.parametrize("name", ["llama-Q4_0", "llama-Q4_1", "llama-Q8_0", "qwen3-Q4_1", "llama-F16"])
+@pytest.mark.parametrize("name", ["llama-Q4_0", "llama-Q4_1", "llama-Q8_0", "llama-IQ4_NL", "qwen3-Q4_1", "llama-F16"])
 def test_gguf_tensors(name, compile_it, compiled, tmp_path):
     path = source = GGUF / f"{name}.gguf"
     if compile_it:
@@ -150,6 +154,22 @@ def test_parts_of_a_quantized_weight(compiled, tmp_path):
     assert scales.dtype == np.float16 and scales.shape == (codes.shape[0], -(-codes.shape[1] // 32))
     assert np.array_equal(values, codes * np.repeat(scales.astype(np.float32), 32, axis=1)[:, : codes.shape[1]])
     assert np.linalg.norm(values - expected) < 0.15 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("spelling", ["int4-g64", "int8-channel", "int4-g32-zero", "int8-channel-zero", "int4-g128-min",
+                                      "nf4-g64", "fp4-g64", "e2m1-g32", "iq4-g32"])
+def test_quantized_weight_is_numpys(spelling, compiled, tmp_path):
+    """Every part of a weight in the artifact equals what the quantizer of python/fixtures/reference_formats.py makes of it."""
+    artifact = compiled(TINY / "llama", f"--precision={spelling}", "--target=x86-64-v3").path
+    weight = "model.layers.1.mlp.down_proj.weight"
+    codes, scales, zeros, values = quantize(read_safetensors(TINY / "llama")[weight], spelling)
+    ours = dump(tmp_path, artifact, weight, "codes")
+    assert ours.dtype == (np.int8 if "-zero" not in spelling and "int" in spelling and "-min" not in spelling else np.uint8)
+    assert np.array_equal(ours, codes)
+    assert np.array_equal(dump(tmp_path, artifact, weight, "scales"), scales)
+    assert np.array_equal(dump(tmp_path, artifact, weight, "values"), values.astype(np.float32))
+    if spelling.endswith(("-zero", "-min")):
+        assert np.array_equal(dump(tmp_path, artifact, weight, "zeros"), zeros)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -359,7 +379,7 @@ def test_errors(compiled, tmp_path):
         (1, [path, f"--asm={attention}", "--target=avx512"], "has no code for the target 'avx512'; the nearest are avx512-vnni and x86-64-v3"),
         (1, [path, "--tensor=layers.0.mlp.up_proj", "--codes", "-o", npy], f"the nearest are {up}"),
         (1, [TINY / "llama", "--tensor=model.layers.0.mlp.up_prj.weight", "-o", npy], f"the nearest are {up}"),
-        (1, [path, f"--tensor={up}", "--zeros", "-o", npy], "is stored in int4-g32, which is symmetric and has no zeros"),
+        (1, [path, f"--tensor={up}", "--zeros", "-o", npy], "is stored in int4-g32, which has no zeros"),
         (1, [path, "--tensor=model.norm.weight", "--codes", "-o", npy], "is stored in f32, without codes and scales; ask for --values"),
         (1, [path, f"--tensor={up}", "-o", tmp_path / "no" / "x.npy"], "cannot be written"),
         (1, [path, f"--tensor={up}", "-o", tmp_path], "is a folder"),

@@ -81,6 +81,34 @@ def test_divergence(compiled, checkpoint, windows, exact, precision, head, activ
     assert info.count(precision) >= 7 and info.count(activations) >= 7  # each linear of a layer
 
 
+# Other formats of the linears, activations f32: figures of python/fixtures/tinystories_divergence.py, whose quantizer is numpy's.
+SIMULATED = {
+    "int4-g32-zero": 0.0483,
+    "int4-g64-zero": 0.0642,
+    "int4-g128-zero": 0.0804,
+    "int8-g32-zero": 0.00023,
+    "nf4-g64": 0.0565,
+    "fp4-g64": 0.1035,
+    "e2m1-g32": 0.0583,
+    "iq4-g32": 0.0411,
+}
+
+
+@pytest.mark.parametrize("precision", SIMULATED)
+def test_divergence_of_other_formats(compiled, checkpoint, windows, exact, precision):
+    model = compiled(checkpoint, f"--precision={precision}", "--activations=f32")
+    limit = SIMULATED[precision]
+    assert 0.9 * limit < divergence(model, windows, exact) <= 1.1 * limit
+    assert model("info").stdout.count(precision) >= 7
+
+
+@pytest.mark.parametrize("precision", ["int4-g32-zero", "nf4-g64", "iq4-g32"])
+def test_int8_activations_of_other_formats(compiled, checkpoint, windows, exact, precision):
+    """They cost 0.0005 beside f32 weights."""
+    kl = divergence(compiled(checkpoint, f"--precision={precision}", "--activations=int8"), windows, exact)
+    assert 0.9 * SIMULATED[precision] < kl <= 1.1 * SIMULATED[precision]
+
+
 def test_f32_throughout_is_what_it_is_measured_against(compiled, checkpoint, windows, exact):
     assert abs(divergence(compiled(checkpoint, "--precision=f32"), windows, exact)) < 1e-6
 

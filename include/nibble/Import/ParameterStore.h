@@ -21,11 +21,12 @@
 namespace nibble {
 
 /// How elements lie in the file. Quantized ones in blocks of 32 along a row (reference/FORMATS 11.3).
-enum class StorageType : uint8_t { F32, F16, BF16, Q4_0, Q4_1, Q8_0 };
+enum class StorageType : uint8_t { F32, F16, BF16, Q4_0, Q4_1, Q8_0, IQ4_NL };
 
 /// "F16", "Q4_0": the containers' spelling.
 const char *storageName(StorageType type);
-/// What a block of rows read from it holds: Q4_0 is int4-g32, Q4_1 int4-g32-min, Q8_0 int8-g32.
+/// What a block of rows read from it holds: Q4_0 is int4-g32, Q4_1 int4-g32-min, Q8_0 int8-g32, IQ4_NL
+/// iq4-g32.
 Format formatOf(StorageType type);
 /// Bytes of `elements` elements that lie in one row; `elements` is a multiple of 32 for quantized types.
 uint64_t storageBytes(StorageType type, uint64_t elements);

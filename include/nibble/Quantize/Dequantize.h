@@ -5,8 +5,9 @@
 
 namespace nibble {
 
-/// The values of a block, as a block in f32. scale * code and scale * (code - zero) are exact in f32; scale *
-/// code + minimum is rounded once, in the addition. A block in a float format keeps its values.
+/// The values of a block, as a block in f32. scale * code, scale * (code - zero) and scale * table[code] are
+/// exact in f32; scale * code + minimum is rounded once, in the addition. A block in a float format keeps its
+/// values.
 Result<RowBlock> dequantize(const RowBlock &block);
 
 /// Brings a block into another format. The same format: untouched. Codes into another format: dequantized

@@ -36,9 +36,8 @@ struct FormatOptions {
   PrecisionPlan plan;
 };
 
-/// A plan with every weight in it. Fails on wrong spellings, on different formats for a tied table, on int8
-/// activations for a float weight, and on integer zero points that the checkpoint does not have. A table that
-/// is only an embedding has `f32` activations.
+/// A plan with every weight in it. Fails on wrong spellings, on different formats for a tied table, and on
+/// int8 activations for a float weight. A table that is only an embedding has `f32` activations.
 Result<PrecisionPlan> chooseFormats(std::span<const WeightUse> weights, const FormatOptions &options);
 
 } // namespace nibble

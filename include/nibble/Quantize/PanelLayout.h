@@ -2,7 +2,8 @@
 //
 // Panels of 16 rows (output channels), read by kernels as one forward stream (reference: DESIGN section 5 and
 // the measured facts that it rests on: the line of scales comes first). N is padded to 16 with zero rows, K
-// to 64 with codes that mean zero. The packer writes it, lib/Codegen/CPU and lib/Reference read it.
+// to 64 with codes that mean zero (iq4's nearest to it: the activations there are zero too). The packer
+// writes it, lib/Codegen/CPU and lib/Reference read it.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -15,20 +16,20 @@ inline constexpr int64_t kPanelRows = 16;
 inline constexpr int64_t kPaddedColumns = 64; // K is a multiple of this
 inline constexpr int64_t kSubgroup = 32; // codes of 32 columns lie together; activations have a scale per 32
 
-/// Integer formats. A panel is a sequence of BLOCKS. A block covers two weight groups, 2 * G columns (G = the
-/// group, a multiple of 32; a channel format has one block for the whole padded row). Where 2 * G does not
-/// divide the padded K, the last block has fewer subgroups, and its second group may be short or absent
+/// Formats with codes. A panel is a sequence of BLOCKS. A block covers two weight groups, 2 * G columns (G =
+/// the group, a multiple of 32; a channel format has one block for the whole padded row). Where 2 * G does
+/// not divide the padded K, the last block has fewer subgroups, and its second group may be short or absent
 /// (scales zero):
 ///
 ///   64 bytes   scales: f16 [2][16], first group's 16 rows, then the second's (unused half: zero)
 ///   64 bytes   minima: f16 [2][16], only with Zero::Minimum;
 ///              zero points: u8 [2][16] in the first 32 bytes, only with Zero::Integer
 ///   codes      for each subgroup of 32 columns, in order, only as many as the padded K has:
-///              int4: 4 vectors of 64 bytes; byte 4r+i of vector j holds in its low nibble the code of
+///              4 bits: 4 vectors of 64 bytes; byte 4r+i of vector j holds in its low nibble the code of
 ///                    row r, column 4j+i, in its high nibble that of column 16+4j+i
-///              int8: 8 vectors of 64 bytes; byte 4r+i of vector j holds the code of row r, column 4j+i
+///              8 bits: 8 vectors of 64 bytes; byte 4r+i of vector j holds the code of row r, column 4j+i
 ///
-/// Codes are stored unsigned: symmetric ones as code + 2^(b-1) (bias 8, or 128), others as they are.
+/// Codes are stored unsigned: symmetric integers as code + 2^(b-1) (bias 8, or 128), others as they are.
 /// Float formats: for each column k of the padded K, the 16 rows' elements: [K][16] of f32, f16 or bf16.
 struct PanelLayout {
   int64_t rows = 0;    // N as in the checkpoint

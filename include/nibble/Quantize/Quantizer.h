@@ -29,9 +29,21 @@ bool isPathSupported(QuantizerPath path);
 /// squares solution for these codes, rounded to f16; at the end codes are rounded once more against the
 /// winner.
 ///
+/// Zero::Integer: lo = min(w, 0), hi = max(w, 0) of the group; the same factors stretch the range lo..hi
+/// about its middle. With r = f (hi - lo) / 2, d = 2 r / (2^b - 1):
+///   z = clamp(round((r - (lo + hi) / 2) / d), 0, 2^b - 1)
+///   q = clamp(round(w / d), -z, 2^b - 1 - z), s = f16(sum(w q) / sum(q q))
+/// and the first f with the smallest sum((w - s q)^2) wins; at the end q is rounded once more, with s for d,
+/// and the codes are q + z. Scales are never negative; a group of zeros has scale, zero point and codes 0.
+///
+/// Codebooks, with a table whose lowest entry is t0: 46 candidates again, for each f = 0.70, 0.72 ... 1.14
+/// the step d = f e / t0 and then d = -f e / t0;
+///   t = the entry nearest to w / d, of two equally near the lower; s = f16(sum(w t) / sum(t t))
+/// and the first with the smallest sum((w - s t)^2) wins; at the end each code is that of the entry nearest
+/// to w / s. Where s is 0 it is that of the entry nearest to 0.
+///
 /// `values` is a block in a float format. `firstRow` is its place in the tensor, for messages. Fails where a
-/// value is infinite or NaN, where a scale is past f16, and for Zero::Integer, whose codes only come from
-/// checkpoints.
+/// value is infinite or NaN, and where a scale is past f16.
 Result<RowBlock> quantize(const RowBlock &values, const Format &format, int64_t firstRow = 0,
                           QuantizerPath path = QuantizerPath::Fastest);
 

@@ -18,9 +18,9 @@ struct RowBlock {
   int64_t columns = 0; // K
   /// Float formats: [rows][K], already widened to f32 (exactly).
   std::vector<float> values;
-  /// Integer formats: [rows][K], one code a byte; unsigned codes 0..255 are stored as their bit pattern.
+  /// Formats with codes: [rows][K], one code a byte; unsigned codes 0..255 are stored as their bit pattern.
   std::vector<int8_t> codes;
-  /// Integer formats: [rows][groups] f16 bit patterns; groups = ceil(K / group), or 1.
+  /// Formats with codes: [rows][groups] f16 bit patterns; groups = ceil(K / group), or 1.
   std::vector<uint16_t> scales;
   /// Zero::Minimum: [rows][groups] f16 bit patterns. Zero::Integer: [rows][groups] the zero points.
   std::vector<uint16_t> zeros;

@@ -22,18 +22,22 @@ namespace nibble::reference {
 // Weights: lowbit.dequantize, lowbit.quantize
 //===------------------------------------------------------------------------------------------------------===//
 
-/// Row `row` of a weight, exact: scale * (code - zero), or scale * code + minimum. `values` is [K].
+/// The entry of a codebook's table, from the table as it was published: an integer.
+double codebookEntry(Element element, int code);
+
+/// Row `row` of a weight, exact: scale * (code - zero), scale * code + minimum, or scale * table[code].
+/// `values` is [K].
 void decodeRow(const RowBlock &weight, int64_t row, std::span<double> values);
 
 /// All rows: [N][K].
 Matrix dequantize(const RowBlock &weight);
 
 /// lowbit.quantize: for each group the best of 46 candidate scales, each refined by least squares. `values`
-/// hold what fits f32; `format` is an integer format that is symmetric or has a minimum.
+/// hold what fits f32; `format` is any with codes.
 RowBlock quantize(const Matrix &values, const Format &format);
 
 //===------------------------------------------------------------------------------------------------------===//
-// Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4
+// Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4, lowbit.lookup
 //===------------------------------------------------------------------------------------------------------===//
 
 /// y[m][n] = sum over k of x[m][k] w[n][k] + bias[n]; x is [M][K], the result [M][N]; no bias: an empty span.
@@ -55,6 +59,9 @@ Matrix lora(const Matrix &x, const Matrix &base, const Matrix &a, const Matrix &
 /// result[l] = acc[l] + sum over i < 4 of u8(a[4l+i]) s8(b[4l+i]), modulo 2^32.
 std::vector<int32_t> dot4(std::span<const int32_t> acc, std::span<const uint8_t> a,
                           std::span<const int8_t> b);
+
+/// lowbit.lookup: result[i] = table[codes[i]]; codes are 0 .. 15, the table has 16 entries.
+std::vector<int8_t> lookup(std::span<const uint8_t> codes, std::span<const int8_t> table);
 
 //===------------------------------------------------------------------------------------------------------===//
 // Row-wise work: llm.embed, llm.rms_norm, llm.layer_norm, llm.rope, llm.glu

@@ -77,14 +77,19 @@ private:
       Value codes = b.at(b.at(block, header), b.add(b.mul(inBlock, layout.subgroupBytes()), b.mul(row, 4)));
       Value target = b.at(out, b.mul(number, kSubgroup * 4));
       for (int64_t column = 0; column < columns; column += 4) {
-        Value bytes = b.load(b.vec(4, b.i8()), codes, 64 * (column % (bits == 4 ? 16 : 32) / 4), 4);
-        Value code = arith::ExtUIOp::create(b, ints, bytes);
-        if (bits == 4 && column >= 16)
-          code = arith::ShRUIOp::create(b, code, b.constant(ints, int64_t(4)));
-        else if (bits == 4)
-          code = arith::AndIOp::create(b, code, b.constant(ints, int64_t(15)));
-        if (table.bias)
-          code = b.sub(code, b.constant(ints, table.bias));
+        Value address = b.at(codes, 64 * (column % (bits == 4 ? 16 : 32) / 4));
+        Value code;
+        if (layout.format.isCodebook()) {
+          code = entries(b, address, column >= 16);
+        } else {
+          code = arith::ExtUIOp::create(b, ints, b.load(b.vec(4, b.i8()), address, 4));
+          if (bits == 4 && column >= 16)
+            code = arith::ShRUIOp::create(b, code, b.constant(ints, int64_t(4)));
+          else if (bits == 4)
+            code = arith::AndIOp::create(b, code, b.constant(ints, int64_t(15)));
+          if (table.bias)
+            code = b.sub(code, b.constant(ints, table.bias));
+        }
         Value value = arith::SIToFPOp::create(b, b.vec(4, b.f32()), code);
         value = minima ? b.fma(scales, value, minima) : b.mul(scales, value);
         store(b, value, b.at(target, 4 * column));
@@ -94,6 +99,20 @@ private:
     b.loop(b.index(0), b.index(whole), 1, [&](Value number) { subgroup(number, kSubgroup); });
     if (lastColumns)
       subgroup(b.index(whole), lastColumns);
+  }
+
+  /// The table's entries for the low or the high nibbles of four bytes: 4 lanes of i32.
+  Value entries(KernelBuilder &b, Value address, bool high) {
+    VectorType ints = b.vec(4, b.i32()), bytes = b.vec(16, b.i8());
+    Value code = b.splat(b.load(b.i32(), address, 4), 4);
+    if (high)
+      code = arith::ShRUIOp::create(b, code, b.constant(ints, int64_t(4)));
+    code = vector::BitCastOp::create(b, bytes, code);
+    code = arith::AndIOp::create(b, code, b.constant(bytes, int64_t(15)));
+    Value entry = lookUpEntries(b, table, code, 0);
+    entry = vector::ExtractStridedSliceOp::create(b, entry, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{4},
+                                                  ArrayRef<int64_t>{1});
+    return arith::ExtSIOp::create(b, ints, entry);
   }
 
   Value halfAt(KernelBuilder &b, Value pointer) {

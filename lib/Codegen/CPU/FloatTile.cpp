@@ -65,6 +65,33 @@ struct FloatTile {
                   });
   }
 
+  /// The code that starts at bit `shift` of each lane, less its bias.
+  Value integerCode(Value packed, int64_t shift) {
+    VectorType ints = b.vec(lanes, b.i32());
+    if (shift)
+      packed = arith::ShRUIOp::create(b, packed, b.constant(ints, shift));
+    int64_t mask = (1 << weight.layout.format.bits()) - 1;
+    packed = arith::AndIOp::create(b, packed, b.constant(ints, mask));
+    return weight.bias ? b.sub(packed, b.constant(ints, weight.bias)) : packed;
+  }
+
+  /// A codebook's entries for the low (0) or high (1) nibbles of each byte, four to a lane.
+  Value entriesOf(Value packed, int64_t half) {
+    VectorType ints = b.vec(lanes, b.i32()), bytes = b.vec(4 * lanes, b.i8());
+    if (half)
+      packed = arith::ShRUIOp::create(b, packed, b.constant(ints, int64_t(4)));
+    Value codes = vector::BitCastOp::create(b, bytes, packed);
+    codes = arith::AndIOp::create(b, codes, b.constant(bytes, int64_t(15)));
+    return vector::BitCastOp::create(b, ints, lookUpEntries(b, weight, codes, 0));
+  }
+
+  Value signedByte(Value lane, int64_t i) {
+    VectorType ints = b.vec(lanes, b.i32());
+    if (i < 3)
+      lane = arith::ShLIOp::create(b, lane, b.constant(ints, 24 - 8 * i));
+    return arith::ShRSIOp::create(b, lane, b.constant(ints, int64_t(24)));
+  }
+
   SmallVector<Value> integerWeights(ValueRange init) {
     const int64_t bits = weight.layout.format.bits();
     const VectorType ints = b.vec(lanes, b.i32());
@@ -75,18 +102,15 @@ struct FloatTile {
       for (int64_t vector = 0; vector < bits; ++vector) {
         // A lane holds four codes of a byte, or four low and four high nibbles, of one row.
         Value packed = b.load(ints, base, 64 * vector, 4 * lanes);
-        for (int64_t half = 0; half < (bits == 4 ? 2 : 1); ++half)
+        for (int64_t half = 0; half < (bits == 4 ? 2 : 1); ++half) {
+          Value entries = weight.layout.format.isCodebook() ? entriesOf(packed, half) : Value();
           for (int64_t i = 0; i < 4; ++i) {
-            Value code = packed;
-            if (int64_t shift = 8 * i + 4 * half)
-              code = arith::ShRUIOp::create(b, code, b.constant(ints, shift));
-            code = arith::AndIOp::create(b, code, b.constant(ints, int64_t((1 << bits) - 1)));
-            if (weight.bias)
-              code = b.sub(code, b.constant(ints, weight.bias));
+            Value code = entries ? signedByte(entries, i) : integerCode(packed, 8 * i + 4 * half);
             Value value = arith::SIToFPOp::create(b, floats, code);
             Value w = minima ? b.fma(scales, value, minima) : b.mul(scales, value);
             multiply(w, columns, 16 * half + 4 * vector + i, i, acc);
           }
+        }
       }
       return acc;
     };

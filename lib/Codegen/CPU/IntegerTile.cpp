@@ -5,7 +5,8 @@
 //
 //   acc[m] = fma(scale * d[m], float(c[m] + sum(u8 code * s8 q[m])), acc[m])
 //
-// int16 activations are two int8 planes, q = 256 hi + lo, that the same codes multiply.
+// The entries of codebooks, plus 128, are looked up. int16 activations are two int8 planes, q = 256 hi + lo,
+// that the same codes multiply.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "WeightPanel.h"
@@ -34,12 +35,12 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
   const int64_t lanes = b.target.lanes(), count = tile.count;
   const VectorType bytes = b.vec(4 * lanes, b.i8()), ints = b.vec(lanes, b.i32()),
                    floats = b.vec(lanes, b.f32());
-  const bool int4 = weight.layout.format.bits() == 4;
+  const bool int4 = weight.layout.format.bits() == 4, isCodebook = weight.layout.format.isCodebook();
   const int64_t planes = rows.getPlanes();
   const RecordOffsets offsets{tile.record, planes, static_cast<int64_t>(rows.getBiases().size())};
   // One token leaves dot products waiting for each other: two chains hide their latency.
   const int64_t chains = count == 1 ? 2 : 1;
-  const IntegerAttr codeMax = b.getI32IntegerAttr(int4 ? 15 : 255);
+  const IntegerAttr codeMax = b.getI32IntegerAttr(int4 && !isCodebook ? 15 : 255);
 
   auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
     Value record = b.at(tile.rows, b.mul(number, tile.record * rows.getRecordBytes()));
@@ -65,14 +66,17 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
         multiply(code, vector, vector);
         continue;
       }
-      Value mask = b.constant(bytes, int64_t(15));
-      multiply(arith::AndIOp::create(b, code, mask), vector, 0);
+      auto unpack = [&](Value nibbles) -> Value {
+        nibbles = arith::AndIOp::create(b, nibbles, b.constant(bytes, int64_t(15)));
+        return isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles;
+      };
+      multiply(unpack(code), vector, 0);
       // Shifted as i16: a shift of i8 becomes an affine transform, which is slower.
       VectorType words = b.vec(2 * lanes, b.i16());
       Value high = vector::BitCastOp::create(b, words, code);
       high = arith::ShRUIOp::create(b, high, b.constant(words, int64_t(4)));
       high = vector::BitCastOp::create(b, bytes, high);
-      multiply(arith::AndIOp::create(b, high, mask), 4 + vector, 1);
+      multiply(unpack(high), 4 + vector, 1);
     }
     SmallVector<Value> result;
     for (int64_t m = 0; m < count; ++m) {

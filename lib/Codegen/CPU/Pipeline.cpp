@@ -13,6 +13,7 @@ void nibble::buildCPUCodegenPipeline(OpPassManager &pm, const CPUTarget &target)
   pm.addPass(createRTToVectorPass({target.name, target.tune})); // rt to scf, vector, arith, math, lowbit.dot4
   pm.addPass(createAddProbesPass({target.name}));               // kernels that measure the machine
   pm.addPass(createLowbitLegalizeDot4Pass({target.name}));      // lowbit.dot4 to intrinsics
+  pm.addPass(createLowbitLegalizeLookupPass({target.name}));    // lowbit.lookup to intrinsics
   pm.addPass(createNibbleExpandMathPass());                     // math.exp and kin to arith
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());

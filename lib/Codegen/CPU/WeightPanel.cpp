@@ -1,6 +1,8 @@
 //===- WeightPanel.cpp - The walk over a panel's blocks and subgroups -------------------------===//
 #include "WeightPanel.h"
 
+#include "nibble/Quantize/Codebook.h"
+
 using namespace mlir;
 using namespace nibble;
 
@@ -25,6 +27,13 @@ WeightPanel WeightPanel::get(lowbit::PackedType type, lowbit::RowsType rows) {
 
 Value nibble::moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes) {
   return rowOffset ? b.at(pointer, b.mul(rowOffset, bytes)) : pointer;
+}
+
+Value nibble::lookUpEntries(KernelBuilder &b, const WeightPanel &weight, Value codes, int64_t bias) {
+  Codebook table = codebook(weight.layout.format.element);
+  for (int8_t &entry : table)
+    entry = static_cast<int8_t>(entry + bias);
+  return lowbit::LookupOp::create(b, codes.getType(), codes, b.getDenseI8ArrayAttr(table));
 }
 
 Value nibble::loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group) {

@@ -18,7 +18,7 @@ namespace nibble {
 struct WeightPanel {
   lowbit::PackedType type;
   PanelLayout layout;
-  int64_t bias;      // added to symmetric codes to make them unsigned
+  int64_t bias;      // added to symmetric codes, or to a codebook's entries, to make them unsigned
   int64_t biasIndex; // which of the rows' c belongs to that bias
 
   static WeightPanel get(lowbit::PackedType type, lowbit::RowsType rows);
@@ -40,6 +40,9 @@ SmallVector<Value> emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, 
 /// Sum over K for f32 rows: [count] vectors of f32.
 SmallVector<Value> emitFloatTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                  const TileAddress &tile);
+
+/// The entries of the weight's codebook, plus `bias`, for bytes that hold a code each.
+Value lookUpEntries(KernelBuilder &b, const WeightPanel &weight, Value codes, int64_t bias);
 
 /// Scale (or minimum) vector of one of a block's two groups, as f32.
 Value loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group);

@@ -40,8 +40,9 @@ static Result<void> refuseUnknownFeatures(const JsonObject &object) {
   if (const json *quantization = object.find("quantization_config")) {
     NIBBLE_TRY(auto config, JsonObject::of(*quantization, object.what() + ": quantization_config"));
     NIBBLE_TRY(auto method, config.string("quant_method"));
-    return failure(object.what() + ": the checkpoint is quantized by " + quotedName(method.value_or("")) +
-                   " (quantization_config); expected float weights, or a GGUF file in Q8_0, Q4_0 or Q4_1");
+    return failure(
+        object.what() + ": the checkpoint is quantized by " + quotedName(method.value_or("")) +
+        " (quantization_config); expected float weights, or a GGUF file in Q8_0, Q4_0, Q4_1 or IQ4_NL");
   }
   NIBBLE_TRY(auto activation, object.string("hidden_act"));
   if (activation && *activation != "silu" && *activation != "swish")

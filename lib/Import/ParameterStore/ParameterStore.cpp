@@ -23,6 +23,8 @@ const char *nibble::storageName(StorageType type) {
     return "Q4_1";
   case StorageType::Q8_0:
     return "Q8_0";
+  case StorageType::IQ4_NL:
+    return "IQ4_NL";
   }
   return "unknown";
 }
@@ -41,6 +43,8 @@ Format nibble::formatOf(StorageType type) {
     return {Element::Int4, 32, Zero::Minimum};
   case StorageType::Q8_0:
     return {Element::Int8, 32, Zero::None};
+  case StorageType::IQ4_NL:
+    return {Element::IQ4, 32, Zero::None};
   }
   return {Element::F32, 0, Zero::None};
 }
@@ -53,6 +57,7 @@ uint64_t nibble::storageBytes(StorageType type, uint64_t elements) {
   case StorageType::BF16:
     return elements * 2;
   case StorageType::Q4_0:
+  case StorageType::IQ4_NL:
     return elements / 32 * 18;
   case StorageType::Q4_1:
     return elements / 32 * 20;

@@ -16,7 +16,8 @@ Examples:
   nibble-compile ./model --compile-to=codegen --target=cpu:x86-64-v3,cpu:avx512-vnni -o code.mlir
   nibble-compile code.mlir --compile-from=codegen --checkpoint=./model -o model
 
-FORMAT: f32, f16, bf16, int8[-g32|-g64|-g128|-channel], int4[-g32|-g64|-g128][-min], keep.
+FORMAT: f32, f16, bf16, int8[-g32|-g64|-g128|-channel][-zero],
+int4[-g32|-g64|-g128][-zero|-min], nf4, fp4, e2m1 or iq4[-g32|-g64|-g128], keep.
 PHASE: import, quantize, fuse, schedule, codegen, link.)";
 
 /// "cpu:avx512-vnni" and "avx512-vnni" are the same.

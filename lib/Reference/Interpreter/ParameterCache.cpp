@@ -17,6 +17,14 @@ Format nibble::reference::formatOf(lowbit::FormatAttr format) {
       return Element::Int4;
     case lowbit::ElementKind::Int8:
       return Element::Int8;
+    case lowbit::ElementKind::NF4:
+      return Element::NF4;
+    case lowbit::ElementKind::FP4:
+      return Element::FP4;
+    case lowbit::ElementKind::E2M1:
+      return Element::E2M1;
+    case lowbit::ElementKind::IQ4:
+      return Element::IQ4;
     }
     llvm_unreachable("all elements are known");
   };

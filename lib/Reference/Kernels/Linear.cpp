@@ -97,3 +97,10 @@ std::vector<int32_t> nibble::reference::dot4(std::span<const int32_t> acc, std::
   }
   return result;
 }
+
+std::vector<int8_t> nibble::reference::lookup(std::span<const uint8_t> codes, std::span<const int8_t> table) {
+  std::vector<int8_t> result;
+  for (uint8_t code : codes)
+    result.push_back(table[code]);
+  return result;
+}

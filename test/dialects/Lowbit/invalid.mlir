@@ -1,6 +1,6 @@
 // RUN: nibble-opt %s --split-input-file --verify-diagnostics
 
-// expected-error@+1 {{'int5' is not an element (f32, f16, bf16, int4, int8)}}
+// expected-error@+1 {{'int5' is not an element (f32, f16, bf16, int4, int8, nf4, fp4, e2m1, iq4)}}
 #format = #lowbit.format<int5, group = 32, scale = f16, zero = none>
 
 // -----
@@ -22,6 +22,11 @@
 
 // expected-error@+1 {{a group is 32, 64 or 128 columns, or 0 for the whole row; found 48}}
 #format = #lowbit.format<int4, group = 48, scale = f16, zero = none>
+
+// -----
+
+// expected-error@+1 {{a codebook has no zero points}}
+#format = #lowbit.format<nf4, group = 64, scale = f16, zero = int>
 
 // -----
 
@@ -93,16 +98,8 @@ func.func @quantize_shape(%w: tensor<16x32xf32>) {
 
 // -----
 
-func.func @quantize_zero(%w: tensor<16x64xf32>) {
-  // expected-error@+1 {{finds codes of symmetric formats and of formats with a minimum, not of #lowbit.format<int4, group = 32, scale = f16, zero = int>}}
-  %q = lowbit.quantize %w : tensor<16x64xf32> -> !lowbit.packed<16x64, <int4, group = 32, scale = f16, zero = int>>
-  return
-}
-
-// -----
-
 func.func @quantize_float(%w: tensor<16x64xf32>) {
-  // expected-error@+1 {{finds codes of symmetric formats and of formats with a minimum, not of #lowbit.format<bf16>}}
+  // expected-error@+1 {{finds codes, and #lowbit.format<bf16> has none}}
   %q = lowbit.quantize %w : tensor<16x64xf32> -> !lowbit.packed<16x64, <bf16>>
   return
 }
@@ -336,4 +333,12 @@ func.func @dot4(%acc: vector<16xi32>, %a: vector<32xi8>) {
   // expected-error@+1 {{needs four bytes for each of the accumulator's 16 lanes, found 'vector<32xi8>'}}
   %r = lowbit.dot4 %acc, %a, %a : vector<16xi32>, vector<32xi8>
   return
+}
+
+// -----
+
+func.func @short_table(%codes: vector<32xi8>) -> vector<32xi8> {
+  // expected-error@+1 {{needs a table of 16 entries, found 3}}
+  %r = lowbit.lookup %codes in [0, 1, 2] : vector<32xi8>
+  return %r : vector<32xi8>
 }

@@ -31,6 +31,13 @@ func.func @dot(%acc: vector<16xi32>, %a: vector<64xi8>, %b: vector<64xi8>) -> ve
   return %r : vector<16xi32>
 }
 
+// CHECK-LABEL: func.func @table
+func.func @table(%codes: vector<32xi8>) -> vector<32xi8> {
+  // CHECK: lowbit.lookup %{{.*}} in [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12] : vector<32xi8>
+  %r = lowbit.lookup %codes in [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12] : vector<32xi8>
+  return %r : vector<32xi8>
+}
+
 // CHECK-LABEL: func.func @weights
 // CHECK-SAME: !lowbit.packed<64x128, <int8, group = 64, scale = f16, zero = int>>
 // CHECK-SAME: !lowbit.packed<64x128, <int4, group = 128, scale = f16, zero = min>>
@@ -46,6 +53,20 @@ func.func @weights(%w: !lowbit.packed<64x128, <int8, group = 64, scale = f16, ze
   // CHECK: lowbit.quantize %[[D]] : tensor<64x128xf32> -> <64x128, <int4, group = 32, scale = f16, zero = none>>
   %q = lowbit.quantize %d : tensor<64x128xf32> -> !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
   return %q : !lowbit.packed<64x128, <int4, group = 32, scale = f16, zero = none>>
+}
+
+// CHECK-LABEL: func.func @codebooks
+// CHECK-SAME: !lowbit.packed<16x64, <fp4, group = 64, scale = f16, zero = none>>
+// CHECK-SAME: !lowbit.packed<16x64, <e2m1, group = 32, scale = f16, zero = none>>
+// CHECK-SAME: !lowbit.packed<16x64, <iq4, group = 128, scale = f16, zero = none>, panel>
+func.func @codebooks(%w: tensor<16x64xf32>, %a: !lowbit.packed<16x64, <fp4, group = 64, scale = f16, zero = none>>,
+                     %b: !lowbit.packed<16x64, <e2m1, group = 32, scale = f16, zero = none>>,
+                     %c: !lowbit.packed<16x64, <iq4, group = 128, scale = f16, zero = none>, panel>) {
+  // CHECK: lowbit.quantize %{{.*}} : tensor<16x64xf32> -> <16x64, <nf4, group = 64, scale = f16, zero = none>>
+  %n = lowbit.quantize %w : tensor<16x64xf32> -> !lowbit.packed<16x64, <nf4, group = 64, scale = f16, zero = none>>
+  // CHECK: lowbit.quantize %{{.*}} : tensor<16x64xf32> -> <16x64, <int8, group = 0, scale = f16, zero = int>>
+  %z = lowbit.quantize %w : tensor<16x64xf32> -> !lowbit.packed<16x64, <int8, group = 0, scale = f16, zero = int>>
+  return
 }
 
 // CHECK-LABEL: func.func @rows

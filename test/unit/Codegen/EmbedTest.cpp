@@ -25,6 +25,12 @@ const Case kCases[] = {
     {"<int4, group = 32, scale = f16, zero = none>", {Element::Int4, 32, Zero::None}},
     {"<int4, group = 128, scale = f16, zero = none>", {Element::Int4, 128, Zero::None}},
     {"<int4, group = 32, scale = f16, zero = min>", {Element::Int4, 32, Zero::Minimum}},
+    {"<int4, group = 32, scale = f16, zero = int>", {Element::Int4, 32, Zero::Integer}},
+    {"<int8, group = 0, scale = f16, zero = int>", {Element::Int8, 0, Zero::Integer}},
+    {"<nf4, group = 64, scale = f16, zero = none>", {Element::NF4, 64, Zero::None}},
+    {"<fp4, group = 128, scale = f16, zero = none>", {Element::FP4, 128, Zero::None}},
+    {"<e2m1, group = 32, scale = f16, zero = none>", {Element::E2M1, 32, Zero::None}},
+    {"<iq4, group = 32, scale = f16, zero = none>", {Element::IQ4, 32, Zero::None}},
 };
 
 class EmbedTest : public testing::TestWithParam<CPUTarget> {};

@@ -36,7 +36,9 @@ const Format kFormats[] = {
     {Element::Int4, 32, Zero::Minimum},  {Element::Int4, 64, Zero::Minimum},
     {Element::Int8, 32, Zero::Minimum},  {Element::Int4, 32, Zero::Integer},
     {Element::Int4, 128, Zero::Integer}, {Element::Int8, 32, Zero::Integer},
-    {Element::Int8, 0, Zero::Integer},
+    {Element::Int8, 0, Zero::Integer},   {Element::NF4, 64, Zero::None},
+    {Element::FP4, 128, Zero::None},     {Element::E2M1, 32, Zero::None},
+    {Element::IQ4, 32, Zero::None},
 };
 
 enum class Rows { F32, BF16, Int8, Int16 };
@@ -56,7 +58,7 @@ const char *nameOf(Rows rows) {
 }
 
 std::string formatText(const Format &format) {
-  static const char *elements[] = {"f32", "f16", "bf16", "int4", "int8"};
+  static const char *elements[] = {"f32", "f16", "bf16", "int4", "int8", "nf4", "fp4", "e2m1", "iq4"};
   static const char *zeros[] = {"none", "int", "min"};
   std::string text = std::string("<") + elements[static_cast<int>(format.element)];
   if (!format.isFloat())
@@ -72,7 +74,7 @@ std::string packedText(const Format &format, Shape shape) {
 
 /// bias[0] is not the weight's where there is another: kernels must pick their own c.
 reference::RecordLayout recordLayout(const Format &format, Rows rows) {
-  int32_t bias = format.zero == Zero::None ? 1 << (format.bits() - 1) : 0;
+  int32_t bias = format.isCodebook() ? 128 : format.zero == Zero::None ? 1 << (format.bits() - 1) : 0;
   return {bias ? std::vector<int32_t>{0, bias} : std::vector<int32_t>{0, 8}, format.zero != Zero::None,
           rows == Rows::Int16 ? 2 : 1};
 }

@@ -63,6 +63,12 @@ TEST(ParameterStore, KeepsCodesAndScales) {
   EXPECT_THAT(block.scales, ElementsAre(0x3c00));
   EXPECT_TRUE(block.zeros.empty());
 
+  block = rows(storeOf({"w", {1, 32}, StorageType::IQ4_NL, bytesOf(four)}), 0, 1);
+  EXPECT_EQ(block.format, (Format{Element::IQ4, 32, Zero::None}));
+  for (int i = 0; i < 32; ++i)
+    EXPECT_EQ(block.codes[i], i % 16) << i;
+  EXPECT_THAT(block.scales, ElementsAre(0x3c00));
+
   auto minimum = quantizedBlock(true, 16);
   block = rows(storeOf({"w", {1, 32}, StorageType::Q4_1, bytesOf(minimum)}), 0, 1);
   EXPECT_EQ(block.format, (Format{Element::Int4, 32, Zero::Minimum}));

@@ -31,6 +31,12 @@ TEST(Format, ReadsEverySpelling) {
       {"int4-zero", {Element::Int4, 32, Zero::Integer}, "int4-g32-zero"},
       {"int4-min", {Element::Int4, 32, Zero::Minimum}, "int4-g32-min"},
       {"int4-g128-min", {Element::Int4, 128, Zero::Minimum}, "int4-g128-min"},
+      {"nf4", {Element::NF4, 64, Zero::None}, "nf4-g64"},
+      {"nf4-g32", {Element::NF4, 32, Zero::None}, "nf4-g32"},
+      {"fp4", {Element::FP4, 64, Zero::None}, "fp4-g64"},
+      {"e2m1", {Element::E2M1, 32, Zero::None}, "e2m1-g32"},
+      {"e2m1-g128", {Element::E2M1, 128, Zero::None}, "e2m1-g128"},
+      {"iq4", {Element::IQ4, 32, Zero::None}, "iq4-g32"},
   };
   for (const Case &c : cases) {
     Result<Format> format = parseFormat(c.spelling);
@@ -64,7 +70,12 @@ TEST(Format, RefusesOtherSpellings) {
                                "int4 ",
                                "int8-g0",
                                "bf16-",
-                               "int4-g32-"}) {
+                               "int4-g32-",
+                               "nf4-zero",
+                               "nf4-min",
+                               "fp4-channel",
+                               "iq4-g16",
+                               "mxfp4"}) {
     Result<Format> format = parseFormat(spelling);
     ASSERT_FALSE(format) << spelling;
     EXPECT_THAT(format.error().message, HasSubstr('"' + std::string(spelling) + '"'));
@@ -78,6 +89,8 @@ TEST(Format, Bits) {
   EXPECT_EQ(parseFormat("bf16")->bits(), 16u);
   EXPECT_EQ(parseFormat("int8")->bits(), 8u);
   EXPECT_EQ(parseFormat("int4")->bits(), 4u);
+  for (const char *codebook : {"nf4", "fp4", "e2m1", "iq4"})
+    EXPECT_EQ(parseFormat(codebook)->bits(), 4u);
 }
 
 PanelLayout layout(int64_t rows, int64_t columns, const char *format) {
@@ -112,6 +125,8 @@ TEST(PanelLayout, Sizes) {
 
   PanelLayout minimum = layout(16, 64, "int4-min");
   EXPECT_EQ(minimum.panelBytes(), 128 + 2 * 256);
+
+  EXPECT_EQ(layout(16, 128, "nf4-g64").panelBytes(), 64 + 4 * 256); // 4.25 bits a weight
 
   EXPECT_EQ(layout(17, 3, "f32").bytes(), 2 * 64 * 16 * 4);
   EXPECT_EQ(layout(16, 65, "bf16").bytes(), 128 * 16 * 2);

@@ -29,7 +29,7 @@ RowBlock randomBlock(int64_t rows, int64_t columns, Format format, unsigned seed
   for (int64_t i = 0; i < rows * columns; ++i) {
     int code = static_cast<int>(random() % (1u << format.bits()));
     block.codes.push_back(
-        static_cast<int8_t>(format.zero == Zero::None ? code - (1 << (format.bits() - 1)) : code));
+        static_cast<int8_t>(format.hasSignedCodes() ? code - (1 << (format.bits() - 1)) : code));
   }
   for (int64_t i = 0; i < rows * block.groups(); ++i) {
     block.scales.push_back(static_cast<uint16_t>(random()));
@@ -43,9 +43,9 @@ RowBlock randomBlock(int64_t rows, int64_t columns, Format format, unsigned seed
 
 TEST(Packer, ThereAndBack) {
   std::vector<Format> formats = {kInt8Minimum, kInt4Channel};
-  for (const char *spelling :
-       {"f32", "f16", "bf16", "int4", "int4-g64", "int4-g128", "int4-zero", "int4-min", "int4-g128-min",
-        "int8", "int8-g64", "int8-g128", "int8-channel", "int8-zero", "int8-channel-zero"})
+  for (const char *spelling : {"f32", "f16", "bf16", "int4", "int4-g64", "int4-g128", "int4-zero", "int4-min",
+                               "int4-g128-min", "int8", "int8-g64", "int8-g128", "int8-channel", "int8-zero",
+                               "int8-channel-zero", "nf4", "fp4-g128", "e2m1", "iq4-g64"})
     formats.push_back(formatOf(spelling));
   unsigned seed = 0;
   for (const Format &format : formats)
@@ -141,6 +141,18 @@ TEST(Packer, PlaceOfMinimaAndZeroPoints) {
   EXPECT_EQ(bytes[640 + 128 + 64 + 20], 0x90); // vector 1: columns 68, 84
   EXPECT_EQ(bytes[640 + 128 + 64 + 22], 0x99); // columns 70, 86
   EXPECT_EQ(bytes[640 + 128 + 256 + 3 * 64 + 23], 0x99);
+}
+
+TEST(Packer, PlaceOfACodebooksCode) {
+  RowBlock block = zeroBlock(2, 70, formatOf("nf4-g64"));
+  std::fill(block.codes.begin(), block.codes.end(), int8_t(7)); // NF4's zero, which pads too
+  block.codes[1 * 70 + 69] = 12;
+  // Column 69: subgroup 2, column 5 in it: vector 1, byte 4*1 + 1, low nibble, as it is.
+  auto bytes = *packPanels(block, {2, 70, block.format});
+  std::vector<uint8_t> expected(64 + 4 * 256, 0);
+  std::fill(expected.begin() + 64, expected.end(), uint8_t(0x77));
+  expected[64 + 2 * 256 + 64 + 5] = 0x7c;
+  EXPECT_EQ(bytes, expected);
 }
 
 TEST(Packer, PlaceOfAFloat) {

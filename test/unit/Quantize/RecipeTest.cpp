@@ -56,7 +56,8 @@ Streamed stream(const RowBlock &all, const Format &target, unsigned threads, int
 
 TEST(Recipe, SameBytesForAnyThreadsAndBlocks) {
   RowBlock values = randomValues(333, 70);
-  for (const char *spelling : {"int4-g32", "int8-channel", "int4-g64-min", "f16", "f32"}) {
+  for (const char *spelling :
+       {"int4-g32", "int8-channel", "int4-g64-min", "int4-zero", "nf4", "f16", "f32"}) {
     Format format = *parseFormat(spelling);
     PanelLayout layout{333, 70, format};
     std::vector<uint8_t> whole = *packPanels(*convertRows(values, format), layout);

@@ -1,14 +1,15 @@
 //===- FormatsTest.cpp - Ops of lowbit against numpy and by hand ------------------------------===//
 //
-// The expected values are written by python/fixtures/reference_ops.py.
+// The expected values are written by python/fixtures/reference_ops.py and reference_formats.py.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "Expected/Formats.h"
 #include "Expected/Int8Rows.h"
-#include "Expected/Weights.h"
 #include "Pattern.h"
 #include "nibble/Reference/Kernels.h"
 #include "nibble/Reference/Numbers.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -70,6 +71,20 @@ TEST(Formats, IntegerZeroPointsAndUnsignedCodes) {
             (std::vector<double>{-7, 246, -4, 0, -0.5, -63.75}));
 }
 
+TEST(Formats, Codebooks) {
+  // Codes 0, 7, 8, 15 of each table, as published; scales 2 and -0.5.
+  auto values = [](Element element) {
+    return dequantize(
+               RowBlock{
+                   {element, 32, Zero::None}, 2, 4, {}, {0, 7, 8, 15, 0, 7, 8, 15}, {0x4000, 0xb800}, {}})
+        .data;
+  };
+  EXPECT_EQ(values(Element::NF4), (std::vector<double>{-254, 0, 20, 254, 63.5, 0, -5, -63.5}));
+  EXPECT_EQ(values(Element::FP4), (std::vector<double>{0, 60, 0, -60, 0, -15, 0, 15}));
+  EXPECT_EQ(values(Element::E2M1), (std::vector<double>{0, 24, 0, -24, 0, -6, 0, 6}));
+  EXPECT_EQ(values(Element::IQ4), (std::vector<double>{-254, -20, 2, 226, 63.5, 5, -0.5, -56.5}));
+}
+
 TEST(Formats, FloatMinima) {
   EXPECT_EQ(dequantize(codes(Element::Int8, Zero::Minimum)).data,
             (std::vector<double>{0, 253, -4, 64 + 0x1p-24, 63.5 + 0x1p-24, 0}));
@@ -80,26 +95,66 @@ TEST(Formats, AScaleForTheWholeRow) {
   EXPECT_EQ(dequantize(block).data, (std::vector<double>{-8, 7, 0.5, 1}));
 }
 
-static Matrix cubes() {
-  Matrix w = rows(2, 80, 37, 11);
-  for (double &value : w.data)
-    value = static_cast<float>(value * value * value);
-  return w;
+class FormatTest : public testing::TestWithParam<expected::FormatCase> {};
+
+static std::vector<double> halves(const std::vector<uint16_t> &bits) {
+  std::vector<double> values;
+  for (uint16_t b : bits)
+    values.push_back(halfValue(b));
+  return values;
 }
 
-static void expectBlock(const RowBlock &block, const std::vector<int> &codes,
-                        const std::vector<double> &scales) {
-  EXPECT_EQ(std::vector<int>(block.codes.begin(), block.codes.end()), codes);
-  std::vector<double> found;
-  for (uint16_t bits : block.scales)
-    found.push_back(halfValue(bits));
-  EXPECT_EQ(found, scales);
+/// Codes as numbers: unsigned ones of eight bits are stored as bit patterns.
+static std::vector<int> codesOf(const RowBlock &block) {
+  std::vector<int> codes;
+  for (int8_t code : block.codes)
+    codes.push_back(block.format.hasSignedCodes() ? code : static_cast<uint8_t>(code));
+  return codes;
 }
 
-TEST(Quantize, SymmetricAsNumpyFindsIt) {
-  expectBlock(quantize(cubes(), {Element::Int4, 32, Zero::None}), expected::int4Codes, expected::int4Scales);
-  expectBlock(quantize(cubes(), {Element::Int8, 32, Zero::None}), expected::int8Codes, expected::int8Scales);
+TEST_P(FormatTest, QuantizedAsNumpyDoes) {
+  Format format = *parseFormat(GetParam().spelling);
+  RowBlock block = quantize(skewed(), format);
+  ASSERT_TRUE(block.check());
+  EXPECT_EQ(codesOf(block), GetParam().codes);
+  EXPECT_EQ(halves(block.scales), GetParam().scales);
+  EXPECT_EQ(format.zero == Zero::Integer ? std::vector<double>(block.zeros.begin(), block.zeros.end())
+                                         : halves(block.zeros),
+            GetParam().zeros);
 }
+
+/// numpy's codes, scales and zero points, whatever the quantizer finds.
+static RowBlock blockOf(const expected::FormatCase &c) {
+  RowBlock block{*parseFormat(c.spelling), 2, 140, {}, {}, {}, {}};
+  block.codes.assign(c.codes.begin(), c.codes.end());
+  for (double scale : c.scales)
+    block.scales.push_back(halfBits(scale));
+  for (double zero : c.zeros)
+    block.zeros.push_back(block.format.zero == Zero::Integer ? static_cast<uint16_t>(zero) : halfBits(zero));
+  return block;
+}
+
+TEST_P(FormatTest, DequantizedAsNumpyDoes) {
+  EXPECT_EQ(dequantize(blockOf(GetParam())).data, GetParam().values);
+}
+
+static void expectNear(const Matrix &found, const std::vector<double> &expected) {
+  ASSERT_EQ(found.data.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(found.data[i], expected[i], 1e-12 * (1 + std::abs(expected[i])));
+}
+
+TEST_P(FormatTest, MultipliedAsNumpyDoes) {
+  Matrix x = rows(3, 140, 29, 5);
+  expectNear(linear(x, blockOf(GetParam())), GetParam().product);
+  expectNear(linear(quantizeRows(x), blockOf(GetParam())), GetParam().int8Product);
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, FormatTest, testing::ValuesIn(expected::formats), [](const auto &info) {
+  std::string name = info.param.spelling;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
 
 TEST(Quantize, ValuesOnTheGridComeBackExactly) {
   // 16 codes with a minimum: m = -3, s = 0.5.
@@ -123,6 +178,13 @@ TEST(Quantize, ZerosAndConstants) {
             std::vector<double>(40, 0));
   Matrix constant(1, 32, std::vector<double>(32, 1.5));
   EXPECT_EQ(dequantize(quantize(constant, {Element::Int4, 32, Zero::Minimum})).data, constant.data);
+  // Elsewhere only the scale's rounding to f16 is lost.
+  for (const char *spelling : {"int4-zero", "int8-zero", "nf4", "fp4", "e2m1", "iq4"}) {
+    EXPECT_EQ(dequantize(quantize(Matrix(1, 40), *parseFormat(spelling))).data, std::vector<double>(40, 0))
+        << spelling;
+    for (double value : dequantize(quantize(constant, *parseFormat(spelling))).data)
+      EXPECT_NEAR(value, 1.5, 1.5 * 0x1p-11) << spelling;
+  }
 }
 
 static Matrix activations() {

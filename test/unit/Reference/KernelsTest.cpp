@@ -53,6 +53,12 @@ TEST(Linear, Dot4IsExactAndSigned) {
   EXPECT_EQ(dot4(acc, a, b), (std::vector<int32_t>{-130460, -25}));
 }
 
+TEST(Linear, LookupIndexesItsTable) {
+  std::vector<int8_t> table = {5, -128, 127, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8, -9};
+  std::vector<uint8_t> codes = {15, 0, 1, 2, 2};
+  EXPECT_EQ(lookup(codes, table), (std::vector<int8_t>{-9, 5, -128, 127, 127}));
+}
+
 TEST(Rows, SelectAndEmbed) {
   std::vector<int32_t> ids = {2, 0, 2};
   Matrix picked = selectRows(x, ids), embedded = embed(ids, floatBlock(x), 0.5);

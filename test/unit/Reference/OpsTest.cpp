@@ -6,11 +6,11 @@
 //===------------------------------------------------------------------------------------------===//
 #include "Expected/Attention.h"
 #include "Expected/FeedForward.h"
+#include "Expected/Formats.h"
 #include "Expected/Int8Rows.h"
 #include "Expected/Linears.h"
 #include "Expected/Norms.h"
 #include "Expected/Rotary.h"
-#include "Expected/Weights.h"
 #include "ModuleText.h"
 #include "Pattern.h"
 #include "nibble/Reference/Kernels.h"
@@ -158,29 +158,30 @@ static Matrix cubes() {
   return w;
 }
 
-static std::vector<double> int4Values() {
-  std::vector<double> values;
-  for (int i = 0; i < 160; ++i)
-    values.push_back(expected::int4Codes[i] * expected::int4Scales[i / 80 * 3 + i % 80 / 32]);
-  return values;
+/// The attribute's text: `<nf4, group = 64, scale = f16, zero = none>`.
+static std::string formatText(std::string_view spelling) {
+  static const char *zeros[] = {"none", "int", "min"};
+  Format format = *parseFormat(spelling);
+  return "<" + std::string(spelling.substr(0, spelling.find('-'))) +
+         ", group = " + std::to_string(format.group) +
+         ", scale = f16, zero = " + zeros[static_cast<int>(format.zero)] + ">";
 }
 
 TEST(Ops, QuantizeRepackDequantize) {
-  EXPECT_EQ(run("func.func @f(%x: tensor<2x80xf32>) -> tensor<2x80xf32> {\n"
-                "  %q = lowbit.quantize %x : tensor<2x80xf32> -> !lowbit.packed<2x80, " +
-                    int4 +
-                    ">\n"
-                    "  %p = lowbit.repack %q : !lowbit.packed<2x80, " +
-                    int4 + "> -> !lowbit.packed<2x80, " + int4 +
-                    ", panel>\n"
-                    "  %d = lowbit.dequantize %p : !lowbit.packed<2x80, " +
-                    int4 +
-                    ", panel> -> tensor<2x80xf32>\n"
-                    "  %z = arith.constant dense<0.0> : tensor<2x80xf32>\n"
-                    "  %y = arith.addf %d, %z : tensor<2x80xf32>\n"
-                    "  return %y : tensor<2x80xf32> }",
-                {cubes()}),
-            int4Values());
+  for (const expected::FormatCase &c : expected::formats) {
+    std::string format = formatText(c.spelling), packed = "!lowbit.packed<2x140, " + format;
+    EXPECT_EQ(run("func.func @f(%x: tensor<2x140xf32>) -> tensor<2x140xf32> {\n"
+                  "  %q = lowbit.quantize %x : tensor<2x140xf32> -> " +
+                      packed + ">\n  %p = lowbit.repack %q : " + packed + "> -> " + packed +
+                      ", panel>\n  %d = lowbit.dequantize %p : " + packed +
+                      ", panel> -> tensor<2x140xf32>\n"
+                      "  %z = arith.constant dense<0.0> : tensor<2x140xf32>\n"
+                      "  %y = arith.addf %d, %z : tensor<2x140xf32>\n"
+                      "  return %y : tensor<2x140xf32> }",
+                  {skewed()}),
+              c.values)
+        << c.spelling;
+  }
 }
 
 /// `activations` of llm.linear means the same as the rows of the fused form.

@@ -26,3 +26,11 @@ inline void expectNear(const std::vector<double> &found, const std::vector<doubl
   for (size_t i = 0; i < found.size(); ++i)
     EXPECT_NEAR(found[i], expected[i], relative * largest) << "element " << i;
 }
+
+/// The weight of reference_formats.py: skewed, 140 columns, so that the last group of every size is short.
+inline nibble::reference::Matrix skewed() {
+  nibble::reference::Matrix w = rows(2, 140, 37, 11);
+  for (double &value : w.data)
+    value = static_cast<float>(value * value * value / 4 + value + 0.3);
+  return w;
+}

@@ -66,6 +66,24 @@ def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
                            "::mlir::vector::VectorDialect"];
 }
 
+def LowbitLegalizeLookupPass : Pass<"lowbit-legalize-lookup"> {
+  let summary = "turns lowbit.lookup into the byte shuffle of a CPU target";
+  let description = [{
+    `pshufb` on vectors of 128, 256 and 512 bits. Without it (x86-64 before SSSE3) and for other sizes, one comparison and
+    selection for each of the table's entries.
+
+    ```mlir
+    %r = lowbit.lookup %codes in [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12] : vector<64xi8>
+    // becomes, with target=avx512-vnni
+    %t = arith.constant dense<[0, 1, 2, ...]> : vector<64xi8>
+    %r = llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"(%t, %codes) : ...
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"x86-64-v3\"",
+                        "CPU target: x86-64-v3, avx512-vnni, or native">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def NibbleExpandMathPass : Pass<"nibble-expand-math"> {
   let summary = "replaces exp, tanh, sin and cos on f32 by polynomials";
   let description = [{

@@ -21,6 +21,21 @@ rt.kernel @linear(%x: !rows, %w: !weight) -> tensor<?x384xf32> attributes {famil
   rt.yield %y : tensor<?x384xf32>
 }
 
+// A codebook's entries plus 128 are looked up, and multiplied as bytes.
+// CHECK-LABEL: func.func @codebook(
+// CHECK: %[[E:.*]] = lowbit.lookup %{{.*}} in [1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15] : vector<64xi8>
+// CHECK: lowbit.dot4 %{{.*}}, %[[E]], %{{.*}} {unsigned_max = 255 : i32}
+rt.kernel @codebook(%x: !lowbit.rows<tokens x 128, int8, bias = [128]>,
+                    %w: !lowbit.packed<384x128, <iq4, group = 32, scale = f16, zero = none>, panel>)
+    -> tensor<?x384xf32> attributes {family = #rt.family<linear>} {
+  %y = lowbit.linear %x, (%w) : !lowbit.rows<tokens x 128, int8, bias = [128]>,
+      (!lowbit.packed<384x128, <iq4, group = 32, scale = f16, zero = none>, panel>) -> tensor<?x384xf32> {
+  ^bb0(%a: f32):
+    lowbit.yield %a : f32
+  }
+  rt.yield %y : tensor<?x384xf32>
+}
+
 // A row in f32 waits in scratch for its scales: 128 columns.
 // CHECK-LABEL: func.func @rows(
 // CHECK-SAME: nibble.scratch = 512 : i64

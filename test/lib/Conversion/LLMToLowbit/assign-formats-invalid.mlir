@@ -4,8 +4,6 @@
 // TIED: error: --head=int4 and --embedding=int8 differ, but table is one table for both
 // RUN: not nibble-opt %s --lowbit-assign-formats='precision=f16 activations=int8' 2>&1 | FileCheck %s --check-prefix=FLOAT
 // FLOAT: error: --activations=int8 needs linears with integer weights, and there is none
-// RUN: not nibble-opt %s --lowbit-assign-formats='precision=int8-zero' 2>&1 | FileCheck %s --check-prefix=ZERO
-// ZERO: error: w: the format int8-g32-zero has integer zero points
 // RUN: not nibble-opt %s --lowbit-assign-formats='activations=int6' 2>&1 | FileCheck %s --check-prefix=ACTIVATIONS
 // ACTIVATIONS: error: --activations: "int6" is not a precision of activations
 // RUN: not nibble-opt %s --lowbit-assign-formats='plan=%t.missing' 2>&1 | FileCheck %s --check-prefix=MISSING

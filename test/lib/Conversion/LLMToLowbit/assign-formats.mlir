@@ -1,6 +1,7 @@
 // RUN: nibble-opt %s --lowbit-assign-formats | FileCheck %s --check-prefixes=CHECK,INT4
 // RUN: nibble-opt %s --lowbit-assign-formats='precision=bf16' | FileCheck %s --check-prefixes=CHECK,BF16
 // RUN: nibble-opt %s --lowbit-assign-formats='precision=int8-g64 head=int4-g128 activations=f32' | FileCheck %s --check-prefixes=CHECK,HEAD
+// RUN: nibble-opt %s --lowbit-assign-formats='precision=int4-zero head=nf4' | FileCheck %s --check-prefixes=CHECK,CODES
 // RUN: echo '{"version": 1, "tensors": {"k": {"format": "int8-channel", "activations": "f32"}, "table": {"format": "f16"}}}' > %t.json
 // RUN: nibble-opt %s --lowbit-assign-formats='precision=int4-g64 plan=%t.json' | FileCheck %s --check-prefixes=CHECK,PLAN
 
@@ -10,12 +11,14 @@ func.func @tied(%ids: tensor<?xi32>, %rows: tensor<?xi32>) -> (tensor<?x64xf32>,
   // INT4: %[[T:.*]] = llm.param @table source(<bf16>) recipe [#lowbit.convert<<int8, group = 32, scale = f16, zero = none>>] : !lowbit.packed<64x128, <int8, group = 32, scale = f16, zero = none>>
   // BF16: %[[T:.*]] = llm.param @table source(<bf16>) : !lowbit.packed<64x128, <bf16>>
   // HEAD: %[[T:.*]] = llm.param @table {{.*}} : !lowbit.packed<64x128, <int4, group = 128,
+  // CODES: %[[T:.*]] = llm.param @table {{.*}} : !lowbit.packed<64x128, <nf4, group = 64, scale = f16, zero = none>>
   // PLAN: %[[T:.*]] = llm.param @table source(<bf16>) recipe [#lowbit.convert<<f16>>] : !lowbit.packed<64x128, <f16>>
   // CHECK-NOT: llm.param @table
   %table = llm.param @table source(<bf16>) : tensor<64x128xf32>
   // INT4: llm.param @q source(<f32>) recipe [#lowbit.unpermute_rows<heads = 8>, #lowbit.convert<<int4, group = 32,
   // BF16: llm.param @q source(<f32>) recipe [#lowbit.unpermute_rows<heads = 8>, #lowbit.convert<<bf16>>] : !lowbit.packed<128x128, <bf16>>
   // HEAD: llm.param @q {{.*}} : !lowbit.packed<128x128, <int8, group = 64,
+  // CODES: llm.param @q {{.*}} : !lowbit.packed<128x128, <int4, group = 32, scale = f16, zero = int>>
   // PLAN: llm.param @q {{.*}} : !lowbit.packed<128x128, <int4, group = 64,
   %q = llm.param @q source(<f32>) recipe [#lowbit.unpermute_rows<heads = 8>] : tensor<128x128xf32>
   // PLAN: llm.param @k {{.*}} : !lowbit.packed<128x128, <int8, group = 0,

@@ -35,6 +35,28 @@ func.func @minimum(%x: tensor<?x128xf32>) -> tensor<?x64xf32> {
   return %y : tensor<?x64xf32>
 }
 
+// So does an integer zero point.
+// CHECK-LABEL: func.func @zero_point
+func.func @zero_point(%x: tensor<?x128xf32>) -> tensor<?x64xf32> {
+  %w = llm.param @w source(<int8, group = 0, scale = f16, zero = int>) : !lowbit.packed<64x128, <int8, group = 0, scale = f16, zero = int>>
+  %d = lowbit.dequantize %w : !lowbit.packed<64x128, <int8, group = 0, scale = f16, zero = int>> -> tensor<64x128xf32>
+  // CHECK: lowbit.quantize_rows %{{.*}} -> <tokens x 128, int8, bias = [0], sums>
+  %y = llm.linear %x, %d {activations = #lowbit.activations<int8>}
+      : tensor<?x128xf32>, tensor<64x128xf32> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
+// A codebook's entries are made unsigned by 128.
+// CHECK-LABEL: func.func @codebook
+func.func @codebook(%x: tensor<?x128xf32>) -> tensor<?x64xf32> {
+  %w = llm.param @w source(<iq4, group = 32, scale = f16, zero = none>) : !lowbit.packed<64x128, <iq4, group = 32, scale = f16, zero = none>>
+  %d = lowbit.dequantize %w : !lowbit.packed<64x128, <iq4, group = 32, scale = f16, zero = none>> -> tensor<64x128xf32>
+  // CHECK: lowbit.quantize_rows %{{.*}} -> <tokens x 128, int8, bias = [128]>
+  %y = llm.linear %x, %d {activations = #lowbit.activations<int8>}
+      : tensor<?x128xf32>, tensor<64x128xf32> -> tensor<?x64xf32>
+  return %y : tensor<?x64xf32>
+}
+
 // CHECK-LABEL: func.func @float
 func.func @float(%x: tensor<?x128xf32>) -> tensor<?x64xf32> {
   %w = llm.param @w source(<bf16>) : !f
