@@ -25,10 +25,21 @@ step clang-format bash -c "git ls-files '*.cpp' '*.h' | xargs clang-format-22 --
 say "Dialects and passes (lit)"
 step lit /usr/lib/llvm-22/bin/lit -q --xunit-xml-output="$reports/lit.xml" "$NIBBLE_BUILD/test"
 
+# One half of a test program's tests: shard, program, label.
+half() {
+  GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$1 "$2" --gtest_brief=1 \
+    --gtest_output="xml:$reports/$3-$(basename "$2")-$1.xml"
+}
+both_halves() { # program, label
+  local first
+  half 0 "$@" &
+  first=$!
+  half 1 "$@" && wait "$first" || { wait "$first"; return 1; }
+}
 unit_tests() { # folder, label
   local test
   for test in "$1"/unit/*Test; do
-    step "$(basename "$test")" "$test" --gtest_brief=1 --gtest_output="xml:$reports/$2-$(basename "$test").xml"
+    step "$(basename "$test")" both_halves "$test" "$2"
   done
 }
 say "Unit tests"

@@ -1,4 +1,4 @@
-//===- AddProbes.cpp - Kernels that measure the machine -----------------------------------------===//
+//===- AddProbes.cpp - Kernels that measure the machine ---------------------------------------===//
 //
 // include/nibble/runtime/ProbeABI.h says what they do. They come out of the same builders as all kernels, so
 // that a share of the peak compares like with like.

@@ -53,7 +53,8 @@ public:
 
 private:
   GroupWork workOf(const Format &format) const {
-    return {format.bits(), rows.getPlanes(), format.bits() == 4 ? 15 : 255, format.zero != Zero::None};
+    return {format.bits(), rows.getPlanes(), format.bits() == 4 && !format.isCodebook() ? 15 : 255,
+            format.zero != Zero::None, format.isCodebook()};
   }
 
   /// All tiles of tokens begin .. end - 1: whole records, then the last, shorter one.

@@ -33,6 +33,7 @@ double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, int6
 
   double dots = vectors * each * target.dotInstructions(work.codeMax);
   double unpack = work.bits == 4 ? 3 * vectors / 2 : 0; // and; shift, and
+  unpack += work.isCodebook ? vectors : 0;              // looked up
   double combine = each * static_cast<double>(dotChains(target, tokens, work.planes) - 1) +
                    static_cast<double>(tokens) * (work.planes == 2 ? 2 : 0); // chains and planes together
   double scale =

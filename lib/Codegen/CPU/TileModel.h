@@ -12,10 +12,11 @@ namespace nibble {
 
 /// The work of one panel of 16 rows by one group of 32 columns, as far as its cost depends on formats.
 struct GroupWork {
-  int64_t bits = 4;       // of a code
-  int64_t planes = 1;     // int8 planes of an activation
-  int64_t codeMax = 15;   // largest unsigned code: decides what a dot product takes
-  bool hasMinima = false; // one more multiply-add a token
+  int64_t bits = 4;        // of a code
+  int64_t planes = 1;      // int8 planes of an activation
+  int64_t codeMax = 15;    // largest unsigned code: decides what a dot product takes
+  bool hasMinima = false;  // one more multiply-add a token
+  bool isCodebook = false; // codes are looked up in a table that holds a register
 };
 
 /// Accumulators that one token and plane is given, so that dot products do not wait for each other: 1 or 2.
