@@ -20,7 +20,8 @@ int64_t nibble::registersOfTile(const CPUTarget &target, const GroupWork &work, 
   // minima), and what holds an activation where instructions cannot read it from memory.
   int64_t accumulators = tokens * (1 + work.planes * dotChains(target, tokens, work.planes));
   int64_t codes = work.bits == 4 ? 3 : 1;
-  int64_t perDot = target.dot == DotProduct::VNNI ? 0 : 2; // products of 16 bits, and ones to add them up
+  int64_t perDot =
+      target.dotInstructions(work.codeMax) == 1 ? 0 : 2; // products of 16 bits, and ones to add them up
   return accumulators + codes + 1 + work.hasMinima + (target.hasEmbeddedBroadcast ? 0 : 1) + perDot;
 }
 

@@ -47,6 +47,20 @@ struct Replacement {
     return b.CreateBitCast(b.CreateShl(bits, 16), with(v, b.getFloatTy()));
   }
 
+  /// Byte i of the result is byte indices[i] % 16 of the table's 16 bytes that i is among, 0 for a negative
+  /// index.
+  Value *shuffleBytes(Value *table, Value *indices) {
+    Value *result = Constant::getNullValue(table->getType());
+    for (unsigned i = 0; i < lanesOf(table); ++i) {
+      Value *index = b.CreateExtractElement(indices, i);
+      Value *place = b.CreateOr(b.CreateAnd(index, 15), i / 16 * 16);
+      Value *byte = b.CreateExtractElement(table, place);
+      byte = b.CreateSelect(b.CreateICmpSLT(index, b.getInt8(0)), b.getInt8(0), byte);
+      result = b.CreateInsertElement(result, byte, i);
+    }
+    return result;
+  }
+
   /// The result, or null for a name that is not known.
   Value *result(StringRef name) {
     Value *x = argument(0), *y = argument(1);
@@ -58,6 +72,8 @@ struct Replacement {
     }
     if (name.contains(".pmadd.wd") || name.contains(".pmaddw.d"))
       return sums(b.CreateMul(asSigned(x), asSigned(y)), 2);
+    if (name.contains(".pshuf.b.") || name.ends_with(".pshuf.b"))
+      return shuffleBytes(x, y);
     if (name.starts_with("llvm.x86.avx512bf16.dpbf16ps.")) {
       Value *p = bf16(y), *q = bf16(argument(2));
       for (unsigned i : {1, 0})
