@@ -165,7 +165,7 @@ def test_interrupt_stops_a_measurement(demo):
     process = subprocess.Popen([str(demo.path), "bench", "--prompt", "64", "--decode", "900", "--repeat", "1000"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        assert process.stderr.readline().startswith(b"prompt 64")
+        assert b"prompt 64," in process.stderr.readline()
         assert interrupt(process)
     finally:
         process.kill()

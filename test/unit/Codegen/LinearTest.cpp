@@ -193,7 +193,8 @@ TEST_P(LinearTest, EveryFormatShapeAndNumberOfTokens) {
         SCOPED_TRACE(formatSpelling(format) + " " + nameOf(rows) + " " + std::to_string(shape.n) + "x" +
                      std::to_string(shape.k));
         for (uint32_t tokens : kTokens)
-          check(image, name, *weight, packed, shape, rows, tokens);
+          if (!image.emulatedBy() || tokens % 8 < 2) // an emulator takes a hundred times as long
+            check(image, name, *weight, packed, shape, rows, tokens);
       }
     }
 }

@@ -75,7 +75,8 @@ def LowbitLegalizeDot4Pass : Pass<"lowbit-legalize-dot4"> {
 def LowbitLegalizeDot2Pass : Pass<"lowbit-legalize-dot2"> {
   let summary = "turns lowbit.dot2 into vdpbf16ps";
   let description = [{
-    An error on CPU targets without the instruction: other kernels widen bf16 and use multiply-adds.
+    Two products of bf16 a lane and their sum, in one instruction. An error on CPU targets without it, whose kernels widen
+    bf16 to f32 and use multiply-adds.
 
     ```mlir
     %r = lowbit.dot2 %acc, %a, %b : vector<16xf32>, vector<32xbf16>
