@@ -272,7 +272,7 @@ TEST(DamagedArtifactTest, ManifestsWithOneWrongValue) {
   expectRefused("/model/vocabulary", 1.5, "expected a whole number");
   expectRefused("/model/eos_token_ids/0", 60, "from 0 to 59, found 60");
   expectRefused("/model/default_context", 201, "expected at most 200");
-  expectRefused("/cache/default", "int8", "is not a type of KV cache");
+  expectRefused("/cache/default", "int2", "is not a type of KV cache");
   expectRefused("/cache/default", "f16", "is not among the types");
   expectRefused("/segments/0/offset", 1, "expected a multiple of 4096");
   expectRefused("/segments/0/offset", UINT64_MAX, "expected at most");
