@@ -130,5 +130,5 @@ TEST(Logits, OfGGUFFilesEqualTransformers) {
       expectLogits(file.replace_extension(".gguf"), source / "tokens.json", entry.path());
       ++models;
     }
-  EXPECT_EQ(models, 13u);
+  EXPECT_EQ(models, 14u);
 }
