@@ -58,10 +58,8 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
        .nearPrefetch = 2304,
        .streamsAlone = true},
       // Measured on Emerald Rapids: vdpbf16ps does half the products of FMA a cycle; broadcasts of 32 bits
-      // are
-      // three a cycle at either width. Its own prefetchers reach 64% of the read bandwidth at one token;
-      // asking for
-      // lines at both distances 95%.
+      // are three a cycle at either width. Its own prefetchers reach 64% of the read bandwidth at one
+      // token, asking for lines at both distances 95%.
       {.name = "sapphirerapids",
        .schedule = "sapphirerapids",
        .narrow = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 3},

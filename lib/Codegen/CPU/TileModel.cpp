@@ -22,7 +22,8 @@ int64_t nibble::registersOfTile(const CPUTarget &target, const GroupWork &work, 
   int64_t codes = work.bits == 4 ? 3 : 1;
   int64_t perDot =
       target.dotInstructions(work.codeMax) == 1 ? 0 : 2; // products of 16 bits, and ones to add them up
-  return accumulators + codes + 1 + work.hasMinima + (target.hasEmbeddedBroadcast ? 0 : 1) + perDot;
+  return accumulators + codes + 1 + work.hasMinima + work.isCodebook + (target.hasEmbeddedBroadcast ? 0 : 1) +
+         perDot;
 }
 
 double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens) {
