@@ -34,6 +34,10 @@ SHAPES = {
         "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9,
         "num_key_value_heads": 3, "head_dim": 64, "vocab_size": 49152, "rope_theta": 100000.0,
         "max_position_embeddings": 8192},
+    "tinystories-656k": LLAMA | {
+        "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 2, "num_attention_heads": 8,
+        "num_key_value_heads": 4, "head_dim": 16, "vocab_size": 2048, "rope_theta": 10000.0,
+        "max_position_embeddings": 512},
     "qwen2.5-0.5b": COMMON | {
         "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rms_norm_eps": 1e-6,
         "hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14,
