@@ -165,43 +165,46 @@ template <Element element> float loadElement(const uint8_t *panel, int64_t at) {
 
 /// visit(index in the block's values, index in the panel), some columns at a time: 16 rows of them stay in
 /// L1.
-template <typename Visit> void forEachFloat(const RowBlock &block, int64_t firstRow, Visit visit) {
+template <typename Visit>
+void forEachFloat(const RowBlock &block, const PanelLayout &layout, int64_t firstRow, Visit visit) {
   int64_t rows = std::min(kPanelRows, block.rows - firstRow);
   for (int64_t begin = 0; begin < block.columns; begin += kPaddedColumns)
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t k = begin, end = std::min(begin + kPaddedColumns, block.columns); k < end; ++k)
-        visit((firstRow + r) * block.columns + k, k * kPanelRows + r);
+        visit((firstRow + r) * block.columns + k, layout.elementIndex(r, k));
 }
 
-template <Element element> void packFloats(const RowBlock &block, int64_t firstRow, uint8_t *out) {
-  forEachFloat(block, firstRow,
+template <Element element>
+void packFloats(const RowBlock &block, const PanelLayout &layout, int64_t firstRow, uint8_t *out) {
+  forEachFloat(block, layout, firstRow,
                [&](int64_t from, int64_t to) { storeElement<element>(out, to, block.values[from]); });
 }
 
-template <Element element> void unpackFloats(const uint8_t *in, RowBlock &block, int64_t firstRow) {
-  forEachFloat(block, firstRow,
+template <Element element>
+void unpackFloats(const uint8_t *in, const PanelLayout &layout, RowBlock &block, int64_t firstRow) {
+  forEachFloat(block, layout, firstRow,
                [&](int64_t to, int64_t from) { block.values[to] = loadElement<element>(in, from); });
 }
 
-void packFloatPanel(const RowBlock &block, int64_t firstRow, uint8_t *out) {
+void packFloatPanel(const RowBlock &block, const PanelLayout &layout, int64_t firstRow, uint8_t *out) {
   switch (block.format.element) {
   case Element::F16:
-    return packFloats<Element::F16>(block, firstRow, out);
+    return packFloats<Element::F16>(block, layout, firstRow, out);
   case Element::BF16:
-    return packFloats<Element::BF16>(block, firstRow, out);
+    return packFloats<Element::BF16>(block, layout, firstRow, out);
   default:
-    return packFloats<Element::F32>(block, firstRow, out);
+    return packFloats<Element::F32>(block, layout, firstRow, out);
   }
 }
 
-void unpackFloatPanel(const uint8_t *in, RowBlock &block, int64_t firstRow) {
+void unpackFloatPanel(const uint8_t *in, const PanelLayout &layout, RowBlock &block, int64_t firstRow) {
   switch (block.format.element) {
   case Element::F16:
-    return unpackFloats<Element::F16>(in, block, firstRow);
+    return unpackFloats<Element::F16>(in, layout, block, firstRow);
   case Element::BF16:
-    return unpackFloats<Element::BF16>(in, block, firstRow);
+    return unpackFloats<Element::BF16>(in, layout, block, firstRow);
   default:
-    return unpackFloats<Element::F32>(in, block, firstRow);
+    return unpackFloats<Element::F32>(in, layout, block, firstRow);
   }
 }
 
@@ -219,7 +222,7 @@ Result<std::vector<uint8_t>> nibble::packPanels(const RowBlock &block, const Pan
   std::vector<uint8_t> out(panels * panelBytes);
   if (block.format.isFloat()) {
     for (int64_t panel = 0; panel < panels; ++panel)
-      packFloatPanel(block, panel * kPanelRows, out.data() + panel * panelBytes);
+      packFloatPanel(block, layout, panel * kPanelRows, out.data() + panel * panelBytes);
     return out;
   }
   CodePanels codes(layout);
@@ -246,7 +249,7 @@ Result<RowBlock> nibble::unpackPanels(std::span<const uint8_t> bytes, const Pane
   if (layout.format.isFloat()) {
     block.values.resize(block.rows * block.columns);
     for (int64_t panel = 0; panel < panels; ++panel)
-      unpackFloatPanel(bytes.data() + panel * panelBytes, block, panel * kPanelRows);
+      unpackFloatPanel(bytes.data() + panel * panelBytes, layout, block, panel * kPanelRows);
     return block;
   }
   block.codes.resize(block.rows * block.columns);

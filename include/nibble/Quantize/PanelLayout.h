@@ -30,7 +30,8 @@ inline constexpr int64_t kSubgroup = 32; // codes of 32 columns lie together; ac
 ///              8 bits: 8 vectors of 64 bytes; byte 4r+i of vector j holds the code of row r, column 4j+i
 ///
 /// Codes are stored unsigned: symmetric integers as code + 2^(b-1) (bias 8, or 128), others as they are.
-/// Float formats: for each column k of the padded K, the 16 rows' elements: [K][16] of f32, f16 or bf16.
+/// Float formats: for each column k of the padded K, the 16 rows' elements: [K][16] of f32 or f16. bf16 lies
+/// in pairs of columns, which instructions for it multiply at once: [K/2][16][2].
 struct PanelLayout {
   int64_t rows = 0;    // N as in the checkpoint
   int64_t columns = 0; // K as in the checkpoint
@@ -44,6 +45,13 @@ struct PanelLayout {
   int64_t blocks() const { return (subgroups() + subgroupsPerBlock() - 1) / subgroupsPerBlock(); }
   /// Bytes before the codes of a block: 64, or 128 with minima or zero points. 0 for float formats.
   int64_t blockHeaderBytes() const;
+  /// Columns of a float format whose elements lie side by side in each row: 1, or 2 in bf16.
+  int64_t columnsTogether() const { return format.element == Element::BF16 ? 2 : 1; }
+  /// Where a float format's element of one of a panel's rows is in the panel, in elements.
+  int64_t elementIndex(int64_t row, int64_t column) const {
+    int64_t together = columnsTogether();
+    return (column / together * kPanelRows + row) * together + column % together;
+  }
   /// Bytes of the codes of one subgroup in a panel: 256 (int4) or 512 (int8).
   int64_t subgroupBytes() const;
   /// Bytes of one panel, and of the whole weight: both multiples of 64.

@@ -37,17 +37,21 @@ public:
   }
 
 private:
-  /// [K][16] elements: one column after the other.
+  /// One column after the other, or one pair of columns.
   void floats(KernelBuilder &b, Value panel, Value row, Value out) {
     Type stored = table.layout.format.element == Element::F32   ? b.f32()
                   : table.layout.format.element == Element::F16 ? Type(b.getF16Type())
                                                                 : Type(b.getBF16Type());
     int64_t width = KernelBuilder::byteWidth(stored);
-    Value base = b.at(panel, b.mul(row, width));
-    b.loop(b.index(0), b.index(table.layout.columns), 1, [&](Value column) {
-      Value value = b.loadFloats(stored, b.at(base, b.mul(column, kPanelRows * width)), 1, width);
-      store(b, value, b.at(out, b.mul(column, 4)));
-    });
+    int64_t columns = table.layout.columns, together = table.layout.columnsTogether();
+    Value base = b.at(panel, b.mul(row, width * together));
+    auto decode = [&](Value run, int64_t count) {
+      Value value = b.loadFloats(stored, b.at(base, b.mul(run, kPanelRows * width * together)), count, width);
+      store(b, value, b.at(out, b.mul(run, 4 * together)));
+    };
+    b.loop(b.index(0), b.index(columns / together), 1, [&](Value run) { decode(run, together); });
+    if (columns % together)
+      decode(b.index(columns / together), columns % together);
   }
 
   /// Four bytes of each of a subgroup's vectors belong to the row: four columns, or four low and four high

@@ -2,9 +2,11 @@
 //
 // Column k of a panel becomes a vector w of f32 (widened, or scale * code + minimum), and acc[m] += w *
 // x[m][k]. Four accumulators a token, by k mod 4, hide the latency of multiply-adds; they are added as (0 +
-// 1) + (2 + 3).
+// 1) + (2 + 3). Weights of bf16 lie in pairs of columns; where the target multiplies pairs of bf16 faster, it
+// multiplies them as they are, pair j into accumulator j mod 4.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "TileModel.h"
 #include "WeightPanel.h"
 
 using namespace mlir;
@@ -35,35 +37,72 @@ struct FloatTile {
     }
   }
 
-  /// x[m][column] in all lanes. Two columns of bf16 share a dword: f32 is bf16 with 16 more bits.
+  /// x[m][column] in all lanes.
   Value activation(Value columns, int64_t m, int64_t column) {
-    int64_t row = m * rows.getRowBytes();
-    if (!bf16)
-      return b.loadSplat(b.f32(), columns, row + 4 * column, lanes);
+    if (bf16)
+      return half(activationPair(columns, m, column / 2), column % 2);
+    return b.loadSplat(b.f32(), columns, m * rows.getRowBytes() + 4 * column, lanes);
+  }
+
+  /// Columns 2 pair and 2 pair + 1 of a token in all lanes, as dwords.
+  Value activationPair(Value columns, int64_t m, int64_t pair) {
+    return b.loadSplat(b.i32(), columns, m * rows.getRowBytes() + 4 * pair, lanes);
+  }
+
+  /// One of the two columns that each dword holds: f32 is bf16 with 16 more bits.
+  Value half(Value pair, int64_t which) {
     VectorType ints = b.vec(lanes, b.i32());
-    Value pair = b.loadSplat(b.i32(), columns, row + 4 * (column / 2), lanes);
-    Value bits = column % 2
-                     ? arith::AndIOp::create(b, pair, b.constant(ints, int64_t(0xffff0000))).getResult()
-                     : arith::ShLIOp::create(b, pair, b.constant(ints, int64_t(16))).getResult();
+    Value bits = which ? arith::AndIOp::create(b, pair, b.constant(ints, int64_t(0xffff0000))).getResult()
+                       : arith::ShLIOp::create(b, pair, b.constant(ints, int64_t(16))).getResult();
     return vector::BitCastOp::create(b, floats, bits);
   }
 
-  SmallVector<Value> floatWeights(ValueRange init) {
-    Type stored = weight.layout.format.element == Element::F32   ? b.f32()
-                  : weight.layout.format.element == Element::F16 ? Type(b.getF16Type())
-                                                                 : Type(b.getBF16Type());
-    int64_t stride = KernelBuilder::byteWidth(stored), column = kPanelRows * stride;
-    Value base = moveRows(b, tile.panel, tile.rowOffset, stride);
+  /// Calls body(first byte of the weights, of the activations, accumulators) for every kUnroll columns.
+  SmallVector<Value> forEachRun(int64_t width, ValueRange init,
+                                function_ref<void(Value, Value, MutableArrayRef<Value>)> body) {
     return b.loop(b.index(0), b.index(weight.layout.paddedColumns()), kUnroll, init,
                   [&](Value k, ValueRange carried) {
                     SmallVector<Value> acc(carried);
-                    Value weights = b.at(base, b.mul(k, column)), columns = b.at(tile.rows, b.mul(k, width));
-                    prefetchStream(b, weights, kUnroll * column, tile.count);
-                    for (int64_t i = 0; i < kUnroll; ++i)
-                      multiply(b.loadFloats(stored, b.at(weights, i * column), lanes, lanes * stride),
-                               columns, i, i % kChains, acc);
+                    Value weights = b.at(tile.panel, b.mul(k, kPanelRows * width));
+                    prefetchStream(b, weights, kUnroll * kPanelRows * width, tile.count);
+                    body(weights, b.at(tile.rows, b.mul(k, this->width)), acc);
                     return acc;
                   });
+  }
+
+  SmallVector<Value> pairWeights(ValueRange init) {
+    const VectorType ints = b.vec(lanes, b.i32()), halves = b.vec(2 * lanes, b.getBF16Type());
+    const bool together = bf16 && multipliesPairs(b.target);
+    return forEachRun(2, init, [&](Value weights, Value columns, MutableArrayRef<Value> acc) {
+      Value base = moveRows(b, weights, tile.rowOffset, 4);
+      for (int64_t pair = 0; pair < kUnroll / 2; ++pair) {
+        Value w = b.load(ints, base, 4 * kPanelRows * pair, 4 * lanes);
+        if (!together) {
+          for (int64_t i = 0; i < 2; ++i)
+            multiply(half(w, i), columns, 2 * pair + i, (2 * pair + i) % kChains, acc);
+          continue;
+        }
+        w = vector::BitCastOp::create(b, halves, w);
+        for (int64_t m = 0; m < tile.count; ++m) {
+          Value x = vector::BitCastOp::create(b, halves, activationPair(columns, m, pair));
+          Value &sum = acc[m * kChains + pair % kChains];
+          sum = lowbit::Dot2Op::create(b, floats, sum, w, x);
+        }
+      }
+    });
+  }
+
+  SmallVector<Value> floatWeights(ValueRange init) {
+    if (weight.layout.columnsTogether() == 2)
+      return pairWeights(init);
+    Type stored = weight.layout.format.element == Element::F32 ? Type(b.f32()) : Type(b.getF16Type());
+    int64_t width = KernelBuilder::byteWidth(stored);
+    return forEachRun(width, init, [&](Value weights, Value columns, MutableArrayRef<Value> acc) {
+      Value base = moveRows(b, weights, tile.rowOffset, width);
+      for (int64_t i = 0; i < kUnroll; ++i)
+        multiply(b.loadFloats(stored, b.at(base, i * kPanelRows * width), lanes, lanes * width), columns, i,
+                 i % kChains, acc);
+    });
   }
 
   /// The code that starts at bit `shift` of each lane, less its bias.

@@ -62,6 +62,10 @@ int64_t nibble::integerTileTokens(const CPUTarget &target, const GroupWork &work
   return best;
 }
 
+bool nibble::multipliesPairs(const CPUTarget &target) {
+  return target.hasBF16Dot && 2 * target.units().bf16Dots > target.units().fmas;
+}
+
 int64_t nibble::floatTileTokens(const CPUTarget &target, int64_t chains) {
   constexpr int64_t others = 3; // weights, and an activation as it is read and as it is used
   int64_t best = 1;

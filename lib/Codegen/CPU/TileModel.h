@@ -33,6 +33,10 @@ double cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t toke
 /// and takes the fewest cycles a token.
 int64_t integerTileTokens(const CPUTarget &target, const GroupWork &work);
 
+/// Whether products of pairs of bf16 (`lowbit.dot2`) are worth their coarser rounding: where they do more
+/// than the multiply-adds of f32.
+bool multipliesPairs(const CPUTarget &target);
+
 /// Tokens in a tile of a float linear with `chains` accumulators a token.
 int64_t floatTileTokens(const CPUTarget &target, int64_t chains);
 

@@ -7,6 +7,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "KernelImage.h"
 
+#include "lib/Codegen/CPU/TileModel.h"
 #include "nibble/Quantize/Dequantize.h"
 #include "nibble/Quantize/Packer.h"
 #include "nibble/Quantize/Quantizer.h"
@@ -50,6 +51,8 @@ bool isInteger(Rows rows) { return rows == Rows::Int8 || rows == Rows::Int16; }
 bool isTested(const CPUTarget &target, const Format &format, Shape shape, Rows rows) {
   if (isInteger(rows) && format.isFloat())
     return false;
+  if (multipliesPairs(target))
+    return rows == Rows::BF16 && format.element == Element::BF16;
   bool simple = rows == Rows::F32 || rows == Rows::Int8, first = shape.n == kShapes[0].n;
   if (target.name == "x86-64-v3" || target.name == "avx512-vnni")
     return simple || first;
@@ -262,5 +265,15 @@ TEST_P(LinearTest, Epilogue) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(testTargets()), targetName);
+
+/// Targets with products of pairs of bf16, for a CPU on which they are the faster way.
+std::vector<TestTarget> pairTargets() {
+  std::vector<TestTarget> targets =
+      testTargets([](const TestTarget &tested) { return tested.target.hasBF16Dot; });
+  for (TestTarget &tested : targets)
+    tested.target = *findCPUTarget(tested.target.name, "znver4");
+  return targets;
+}
+INSTANTIATE_TEST_SUITE_P(Pairs, LinearTest, testing::ValuesIn(pairTargets()), targetName);
 
 } // namespace

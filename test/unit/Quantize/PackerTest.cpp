@@ -168,8 +168,15 @@ TEST(Packer, PlaceOfAFloat) {
   block.format = formatOf("bf16");
   bytes = *packPanels(block, {17, 3, block.format});
   expected.assign(2 * 64 * 16 * 2, 0);
-  expected[2048 + 2 * 32] = 0x80;
-  expected[2048 + 2 * 32 + 1] = 0x3f;
+  expected[2048 + 1 * 64] = 0x80; // panel 1, pair 1 of columns, row 0, the first of the two
+  expected[2048 + 1 * 64 + 1] = 0x3f;
+  EXPECT_EQ(bytes, expected);
+  block.values.assign(51, 0);
+  block.values[5 * 3 + 1] = 1.0f;
+  bytes = *packPanels(block, {17, 3, block.format});
+  expected.assign(2 * 64 * 16 * 2, 0);
+  expected[4 * 5 + 2] = 0x80; // panel 0, pair 0, row 5, the second
+  expected[4 * 5 + 3] = 0x3f;
   EXPECT_EQ(bytes, expected);
 }
 
