@@ -64,7 +64,7 @@ struct FloatTile {
                   [&](Value k, ValueRange carried) {
                     SmallVector<Value> acc(carried);
                     Value weights = b.at(tile.panel, b.mul(k, kPanelRows * width));
-                    prefetchStream(b, weights, kUnroll * kPanelRows * width, tile.count);
+                    prefetchStream(b, weights, kUnroll * kPanelRows * width, tile);
                     body(weights, b.at(tile.rows, b.mul(k, this->width)), acc);
                     return acc;
                   });

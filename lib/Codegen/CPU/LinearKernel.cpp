@@ -57,29 +57,38 @@ private:
             format.zero != Zero::None, format.isCodebook()};
   }
 
-  /// All tiles of tokens begin .. end - 1: whole records, then the last, shorter one.
+  /// All tiles of tokens begin .. end - 1: whole records, then the last, shorter one. The first finds the
+  /// panel in memory, the others in a cache.
   void tokens(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value begin,
               Value end) {
     int64_t step = integer ? kRecordTokens : tileTokens;
     Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), step), step));
-    b.loop(begin, whole, step, [&](Value token) { record(b, frame, panel, rowOffset, token, step); });
+    b.ifThen(b.less(begin, whole),
+             [&] { record(b, frame, panel, rowOffset, begin, step, /*isFirst=*/true); });
+    b.loop(b.add(begin, step), whole, step,
+           [&](Value token) { record(b, frame, panel, rowOffset, token, step, /*isFirst=*/false); });
     Value rest = b.sub(end, whole);
     for (int64_t count = 1; count < step; ++count)
       b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(count)),
-               [&] { record(b, frame, panel, rowOffset, whole, count); });
+               [&] { record(b, frame, panel, rowOffset, whole, count, /*isFirst=*/true); });
   }
 
   /// `count` tokens that share a record, in tiles that fit the registers.
   void record(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value token,
-              int64_t count) {
+              int64_t count, bool isFirst) {
     Value input = b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
     for (int64_t first = 0; first < count; first += tileTokens) {
       int64_t tokens = std::min(tileTokens, count - first);
       SmallVector<SmallVector<Value>> sums; // [weight][token]
       for (auto [i, weight] : llvm::enumerate(weights)) {
         Value base = operandOf(frame, kernel, op.getWeights()[i]);
-        TileAddress tile{
-            b.at(base, b.mul(panel, weight.layout.panelBytes())), rowOffset, input, count, first, tokens};
+        TileAddress tile{b.at(base, b.mul(panel, weight.layout.panelBytes())),
+                         rowOffset,
+                         input,
+                         count,
+                         first,
+                         tokens,
+                         isFirst && first == 0};
         if (integer) {
           sums.push_back(emitIntegerTile(b, weight, rows, tile));
         } else {

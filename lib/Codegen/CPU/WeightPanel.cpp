@@ -46,8 +46,10 @@ static Value loadZeros(KernelBuilder &b, Value line, Value rowOffset, int64_t gr
   return arith::NegFOp::create(b, b.mul(scales, zeros));
 }
 
-void nibble::prefetchStream(KernelBuilder &b, Value start, int64_t bytes, int64_t tokens) {
-  PrefetchDistances distances = prefetchDistances(b.target, tokens);
+void nibble::prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const TileAddress &tile) {
+  if (!tile.isFirst)
+    return;
+  PrefetchDistances distances = prefetchDistances(b.target, tile.count);
   for (int64_t line = 0; line < bytes; line += 64) {
     if (distances.near)
       b.prefetch(start, distances.near + line, CacheLevel::First);
@@ -79,7 +81,7 @@ SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &
   // One block of `subgroups` subgroups, the first of which is number `first` in the panel.
   auto block = [&](Value start, Value first, int64_t subgroups, ValueRange accumulators) {
     SmallVector<Value> acc(accumulators);
-    prefetchStream(b, start, header + subgroups * codesBytes, tile.count);
+    prefetchStream(b, start, header + subgroups * codesBytes, tile);
     for (int64_t group = 0; group * perGroup < subgroups; ++group) {
       int64_t begin = group * perGroup, count = std::min(perGroup, subgroups - begin);
       Value scales = loadScales(b, start, tile.rowOffset, group);

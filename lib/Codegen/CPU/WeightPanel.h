@@ -32,6 +32,7 @@ struct TileAddress {
   int64_t record;  // tokens in the record (integer rows)
   int64_t first;   // the tile's first token within the record
   int64_t count;   // tokens in the tile
+  bool isFirst;    // nothing has read the panel just before: its lines have to be asked for ahead
 };
 
 /// Sum over K for integer rows: [count] vectors of f32.
@@ -53,9 +54,8 @@ Value loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group);
 /// `pointer` moved by `bytes` for each row of the offset.
 Value moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes);
 
-/// Asks for the lines of `bytes` bytes as far ahead of `start` as the target wants it for tiles of so many
-/// tokens.
-void prefetchStream(KernelBuilder &b, Value start, int64_t bytes, int64_t tokens);
+/// Asks for the lines of `bytes` bytes as far ahead of `start` as the target wants it for such a tile.
+void prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const TileAddress &tile);
 
 /// Calls `body(subgroup index within the panel as bytes of codes, scales, minima (of zero points: -(scale *
 /// zero)) or null, accumulators)` for every subgroup of 32 columns in order: loops over blocks, unrolls
