@@ -41,7 +41,8 @@ LLVM and MLIR must be 22.1, with CMake files for find_package(MLIR 22.1)."
   say "Installing ${#missing[@]} packages: ${missing[*]}"
   "${sudo[@]}" apt-get update -q >&2 || die "apt-get update failed; see above"
   for package in "${missing[@]}"; do
-    apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]' ||
+    # Not piped into grep -q, which would stop reading and so end apt-cache with an error.
+    [[ $(apt-cache policy "$package" 2>/dev/null) == *'Candidate: '[^\(]* ]] ||
       die "this system's package sources have no $package.
 LLVM's project has an archive of Debian and Ubuntu packages with version 22: add it to apt's sources, then run again."
   done
