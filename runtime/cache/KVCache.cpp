@@ -1,7 +1,9 @@
 //===- KVCache.cpp - Paged keys and values of all sequences -----------------------------------===//
 
 #include "runtime/cache/KVCache.h"
-#include "nibble/runtime/KernelABI.h"
+#include <algorithm>
+#include <cstring>
+#include <random>
 
 using namespace nibble;
 
@@ -21,25 +23,97 @@ uint64_t nibble::cacheBytes(const ModelInfo &model, CacheType type, uint32_t pag
   return size > UINT64_MAX / 2 ? UINT64_MAX / 2 : static_cast<uint64_t>(size);
 }
 
-Result<KVCache> KVCache::create(const ModelInfo &model, CacheType type, uint32_t pages) {
+Result<KVCache> KVCache::create(const ModelInfo &model, CacheType type, uint32_t pages, bool keepsPrefixes) {
   uint64_t half = (cacheBytes(model, type, pages) / 2 + 4095) / 4096 * 4096;
   NIBBLE_TRY(auto memory, AnonymousMemory::allocate(2 * half, "the KV cache"));
-  return KVCache(std::move(memory), layerSize(model, type, pages), pages);
+  KVCache cache(std::move(memory), layerSize(model, type, pages), model.layers, pages);
+  if (keepsPrefixes) {
+    std::random_device random;
+    cache.prefixes.emplace(pages, uint64_t(random()) << 32 | random());
+  }
+  return cache;
 }
 
-uint32_t nibble::missingPages(const PageList &list, uint32_t length) {
-  uint32_t needed = pagesFor(length);
-  auto held = static_cast<uint32_t>(list.pages.size());
-  return needed > held ? needed - held : 0;
+uint32_t KVCache::take() {
+  if (pages.freeCount() == 0)
+    prefixes->evict(pages);
+  return pages.allocate();
 }
 
-void nibble::growPages(PageList &list, uint32_t length, PageAllocator &allocator) {
-  for (uint32_t missing = missingPages(list, length); missing > 0; --missing)
-    list.pages.push_back(allocator.allocate());
+void KVCache::copyPage(uint32_t from, uint32_t to) {
+  uint64_t size = layerStride / pages.pageCount();
+  for (std::byte *half : {keys(), values()})
+    for (uint32_t layer = 0; layer < layers; ++layer) {
+      std::byte *base = half + layer * layerStride;
+      std::memcpy(base + to * size, base + from * size, size);
+    }
 }
 
-void nibble::truncatePages(PageList &list, uint32_t length, PageAllocator &allocator) {
-  for (uint32_t keep = pagesFor(length); list.pages.size() > keep; list.pages.pop_back())
-    allocator.release(list.pages.back());
-  list.length = std::min(list.length, length);
+uint32_t KVCache::missingPages(const PageList &list, uint32_t length) const {
+  uint32_t needed = pagesFor(length), held = static_cast<uint32_t>(list.pages.size());
+  return (needed > held ? needed - held : 0) + (length > list.length && needsCopy(list));
+}
+
+void KVCache::grow(PageList &list, uint32_t length) {
+  if (length > list.length && needsCopy(list)) {
+    uint32_t &page = list.pages[list.length / kPageSize], copy = take();
+    copyPage(page, copy);
+    pages.release(page);
+    page = copy;
+  }
+  while (list.pages.size() < pagesFor(length))
+    list.pages.push_back(take());
+}
+
+void KVCache::truncate(PageList &list, uint32_t length) {
+  length = std::min(length, list.length);
+  // The tokens of a page that was full are in the prefix cache.
+  if (prefixes && length / kPageSize < list.length / kPageSize && length % kPageSize != 0)
+    std::ranges::copy(prefixes->tokensOf(list.pages[length / kPageSize]), list.last.begin());
+  for (; list.pages.size() > pagesFor(length); list.pages.pop_back())
+    pages.release(list.pages.back());
+  list.length = length;
+}
+
+void KVCache::reuse(PageList &list, std::span<const int32_t> prompt) {
+  if (!prefixes)
+    return;
+  counts.queried += prompt.size();
+  uint32_t page = kNoPage;
+  while (list.length + kPageSize < prompt.size()) {
+    uint32_t next = prefixes->find(page, prompt.subspan(list.length).first<kPageSize>());
+    if (next == kNoPage)
+      break;
+    page = next;
+    pages.retain(page);
+    list.pages.push_back(page);
+    list.length += kPageSize;
+  }
+  prefixes->touch(page);
+  counts.found += list.length;
+}
+
+PageList KVCache::fork(const PageList &list) {
+  for (uint32_t page : list.pages)
+    pages.retain(page);
+  return list;
+}
+
+void KVCache::append(PageList &list, std::span<const int32_t> tokens) {
+  if (!prefixes) {
+    list.length += static_cast<uint32_t>(tokens.size());
+    return;
+  }
+  for (int32_t token : tokens) {
+    list.last[list.length++ % kPageSize] = token;
+    if (list.length % kPageSize != 0)
+      continue;
+    uint32_t index = list.length / kPageSize - 1, previous = index ? list.pages[index - 1] : kNoPage;
+    uint32_t &page = list.pages[index], known = prefixes->add(previous, list.last, page, pages);
+    if (known != page) { // the same tokens behind the same page: the same content, to the bit
+      pages.retain(known);
+      pages.release(page);
+      page = known;
+    }
+  }
 }

@@ -68,6 +68,7 @@ struct Engine::State {
     return resolveProgram(*plan.variant, image, plan.cacheType, memory, plan.threads, options.tokenBudget,
                           options.rowBudget);
   }
+  Result<SequenceId> newSequence();
   void changeOver();
   Result<void> check(std::span<const StepInput> inputs);
   NibbleBatch buildBatch(std::span<const StepInput> inputs);
@@ -91,7 +92,7 @@ Result<Engine> Engine::create(const Artifact &artifact, const EngineOptions &opt
   } else {
     NIBBLE_TRY(weights, Weights::map(artifact.path(), segment.offset, segment.size));
   }
-  NIBBLE_TRY(auto cache, KVCache::create(manifest.model, plan.cacheType, plan.pages));
+  NIBBLE_TRY(auto cache, KVCache::create(manifest.model, plan.cacheType, plan.pages, options.keepsPrefixes));
   NIBBLE_TRY(auto arena, AnonymousMemory::allocate(std::max<uint64_t>(plan.arena, 64), "activations"));
   NIBBLE_TRY(auto workers, AnonymousMemory::allocate(plan.workers, "the workers' buffers"));
 
@@ -115,24 +116,41 @@ Result<Engine> Engine::create(const Artifact &artifact, const EngineOptions &opt
 const MemoryPlan &Engine::plan() const { return state->plan; }
 const ModelInfo &Engine::model() const { return state->artifact->manifest().model; }
 const EngineOptions &Engine::options() const { return state->options; }
-uint32_t Engine::freePages() const { return state->cache.allocator().freeCount(); }
+uint32_t Engine::freePages() const { return state->cache.freeCount(); }
+uint32_t Engine::idlePages() const { return state->cache.idleCount(); }
+const PrefixStatistics &Engine::prefixStatistics() const { return state->cache.statistics(); }
 uint32_t Engine::freeSequences() const { return static_cast<uint32_t>(state->freeSlots.size()); }
 
-Result<SequenceId> Engine::createSequence() {
-  if (state->freeSlots.empty())
-    return failure("there are already " + std::to_string(state->sequences.size()) +
+Result<SequenceId> Engine::State::newSequence() {
+  if (freeSlots.empty())
+    return failure("there are already " + std::to_string(sequences.size()) +
                    " sequences, as many as this engine was made for");
-  uint32_t slot = state->freeSlots.back();
-  state->freeSlots.pop_back();
-  Sequence &sequence = state->sequences[slot];
+  uint32_t slot = freeSlots.back();
+  freeSlots.pop_back();
+  Sequence &sequence = sequences[slot];
   sequence.alive = true;
   ++sequence.generation;
   return SequenceId{slot, sequence.generation};
 }
 
+Result<SequenceId> Engine::createSequence(std::span<const int32_t> prompt) {
+  NIBBLE_TRY(SequenceId id, state->newSequence());
+  state->cache.reuse(state->find(id)->list, prompt);
+  return id;
+}
+
+Result<SequenceId> Engine::forkSequence(SequenceId original) {
+  const Sequence *from = state->find(original);
+  if (!from)
+    return failure("a sequence that does not exist cannot be forked");
+  NIBBLE_TRY(SequenceId id, state->newSequence());
+  state->find(id)->list = state->cache.fork(from->list);
+  return id;
+}
+
 void Engine::destroySequence(SequenceId id) {
   if (Sequence *sequence = state->find(id)) {
-    truncatePages(sequence->list, 0, state->cache.allocator());
+    state->cache.truncate(sequence->list, 0);
     sequence->alive = false;
     state->freeSlots.push_back(id.slot);
   }
@@ -145,7 +163,7 @@ uint32_t Engine::length(SequenceId id) const {
 
 void Engine::truncate(SequenceId id, uint32_t length) {
   if (Sequence *sequence = state->find(id))
-    truncatePages(sequence->list, length, state->cache.allocator());
+    state->cache.truncate(sequence->list, length);
 }
 
 /// WeightsMode::Auto: the first step has touched the mapping, so that its pages can be counted; later the
@@ -187,7 +205,7 @@ Result<void> Engine::State::check(std::span<const StepInput> inputs) {
     if (length > plan.context)
       return failure("a sequence would have " + std::to_string(length) + " positions; the context is " +
                      std::to_string(plan.context) + "; raise it with --context, or shorten the text");
-    pages += missingPages(sequence->list, static_cast<uint32_t>(length));
+    pages += cache.missingPages(sequence->list, static_cast<uint32_t>(length));
     for (int32_t token : input.tokens)
       if (token < 0 || token >= vocabulary)
         return failure("token id " + std::to_string(token) + " is not in the vocabulary of " +
@@ -199,9 +217,9 @@ Result<void> Engine::State::check(std::span<const StepInput> inputs) {
   if (rows > options.rowBudget)
     return failure("a step of " + std::to_string(rows) + " rows of logits exceeds the budget of " +
                    std::to_string(options.rowBudget));
-  if (pages > cache.allocator().freeCount())
-    return failure("the KV cache has " + std::to_string(cache.allocator().freeCount()) +
-                   " free pages; the step needs " + std::to_string(pages));
+  if (pages > cache.freeCount())
+    return failure("the KV cache has " + std::to_string(cache.freeCount()) + " free pages; the step needs " +
+                   std::to_string(pages));
   return {};
 }
 
@@ -211,7 +229,7 @@ NibbleBatch Engine::State::buildBatch(std::span<const StepInput> inputs) {
     Sequence &sequence = sequences[input.sequence.slot];
     PageList &list = sequence.list;
     auto count = static_cast<uint32_t>(input.tokens.size());
-    growPages(list, list.length + count, cache.allocator());
+    cache.grow(list, list.length + count);
     stride = std::max(stride, static_cast<uint32_t>(list.pages.size()));
     arrays.queryStart[index] = row;
     for (uint32_t i = 0; i < count; ++i) {
@@ -220,8 +238,7 @@ NibbleBatch Engine::State::buildBatch(std::span<const StepInput> inputs) {
     }
     for (uint32_t i = count - input.logits; i < count; ++i)
       arrays.logitsRow[rows++] = row + i;
-    list.length += count;
-    arrays.kvLength[index++] = list.length;
+    arrays.kvLength[index++] = list.length + count;
     row += count;
   }
   arrays.queryStart[index] = row;
@@ -252,6 +269,8 @@ Result<StepLogits> Engine::step(std::span<const StepInput> inputs) {
   NIBBLE_CHECK(state->check(inputs));
   NibbleBatch batch = state->buildBatch(inputs);
   state->walker->run(batch);
+  for (const StepInput &input : inputs)
+    state->cache.append(state->sequences[input.sequence.slot].list, input.tokens);
   state->changeOver();
   uint32_t vocabulary = model().vocabulary;
   return StepLogits{state->logits, batch.logitsRows, vocabulary, (vocabulary + 15) / 16 * 16};

@@ -152,8 +152,10 @@ void Generator::State::admit() {
     uint64_t pages = pagesFor(request->mostPositions);
     if (engine.freeSequences() == 0 || promised + pages > engine.freePages())
       return;
-    if (auto sequence = engine.createSequence())
+    if (auto sequence = engine.createSequence(request->input.prompt)) {
       request->sequence = *sequence;
+      request->stored = engine.length(*sequence);
+    }
     promised += pages;
   }
 }

@@ -33,6 +33,9 @@ struct EngineOptions {
   /// reaches 8 to 12 MiB by small pages, its misses find tables of 128 KiB in the cache), and most programs
   /// end before a copy pays.
   uint64_t leastCopy = 64u << 20;
+  /// Full pages outlive their sequences, until their place is needed, and later prompts that begin with the
+  /// same tokens start on them. It changes no logits.
+  bool keepsPrefixes = false;
   bool profile = false; // measure every dispatch
   bool perfMap = false; // name kernels for perf
 };
@@ -87,6 +90,11 @@ struct DispatchTime {
   double seconds = 0;
 };
 
+/// Tokens of prompts that createSequence() was given, and those of them that were found in the cache.
+struct PrefixStatistics {
+  uint64_t queried = 0, found = 0;
+};
+
 class Engine {
 public:
   /// `artifact` must outlive the engine.
@@ -99,13 +107,21 @@ public:
   const ModelInfo &model() const;
   const EngineOptions &options() const;
 
-  Result<SequenceId> createSequence();
+  /// With EngineOptions::keepsPrefixes the sequence may begin with a part of `prompt`: see length(). At least
+  /// its last token is left to be computed.
+  Result<SequenceId> createSequence(std::span<const int32_t> prompt = {});
+  /// A second sequence that stores what `original` does, in the same pages as long as neither writes there.
+  Result<SequenceId> forkSequence(SequenceId original);
   void destroySequence(SequenceId sequence);
   /// Positions stored.
   uint32_t length(SequenceId sequence) const;
   /// Forgets what follows the first `length` positions.
   void truncate(SequenceId sequence, uint32_t length);
+  /// Pages that sequences may still take.
   uint32_t freePages() const;
+  /// Those of them that hold prefixes which no sequence uses now.
+  uint32_t idlePages() const;
+  const PrefixStatistics &prefixStatistics() const;
   /// Sequences that may still be created.
   uint32_t freeSequences() const;
 

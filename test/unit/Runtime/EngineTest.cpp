@@ -6,6 +6,7 @@
 #include <chrono>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <random>
 #include <thread>
 
 using namespace nibble;
@@ -273,6 +274,83 @@ TEST_F(EngineTest, MemoryPlanAddsUp) {
   EXPECT_EQ(plan->cache, 16u * 2 * 2 * 2 * 32 * 8 * 4);
   EXPECT_EQ(plan->workers, 3u * 4096);
   EXPECT_THAT(describe(*plan), HasSubstr("KV cache"));
+}
+
+/// Prompts that begin alike, forks and truncations in a cache that is too small for them all: whatever pages
+/// a sequence begins on or shares, its logits are those of its tokens.
+TEST_F(EngineTest, SharedPrefixesChangeNoLogits) {
+  EngineOptions options = withThreads(2);
+  options.keepsPrefixes = true;
+  options.sequences = 4;
+  options.pages = 12;
+  Engine engine = make(options);
+  struct Live {
+    SequenceId id;
+    std::vector<int32_t> tokens; // stored
+  };
+  std::vector<Live> live;
+  std::mt19937 random(7);
+  auto feed = [&](Live &one, std::vector<int32_t> more) {
+    StepInput input = {one.id, more, 1};
+    if (engine.freePages() < more.size() / 32 + 2)
+      return;
+    auto logits = engine.step({&input, 1});
+    ASSERT_TRUE(logits) << logits.error().message;
+    one.tokens.insert(one.tokens.end(), more.begin(), more.end());
+    ASSERT_TRUE(std::ranges::equal(logits->row(0), toy::expectedLogits(one.tokens).back()));
+  };
+  std::vector<int32_t> stem = toy::tokens(100, 1);
+  uint32_t forks = 0, cuts = 0;
+  for (int round = 0; round < 400; ++round) {
+    uint32_t what = random() % 8;
+    if (live.empty() || (what < 3 && live.size() < options.sequences)) {
+      std::vector<int32_t> prompt(stem.begin(), stem.begin() + random() % 90);
+      for (uint32_t rest = random() % 30 + 1; rest > 0; --rest)
+        prompt.push_back(static_cast<int32_t>(random() % 2 + 5));
+      auto id = engine.createSequence(prompt);
+      ASSERT_TRUE(id) << id.error().message;
+      uint32_t known = engine.length(*id);
+      ASSERT_LT(known, prompt.size());
+      live.push_back({*id, {prompt.begin(), prompt.begin() + known}});
+      feed(live.back(), {prompt.begin() + known, prompt.end()});
+      continue;
+    }
+    size_t chosen = random() % live.size();
+    Live &one = live[chosen];
+    if (what == 3 && live.size() < options.sequences) {
+      auto id = engine.forkSequence(one.id);
+      ASSERT_TRUE(id) << id.error().message;
+      live.push_back({*id, one.tokens});
+      ++forks;
+    } else if (what == 4 && !one.tokens.empty()) {
+      one.tokens.resize(random() % one.tokens.size());
+      engine.truncate(one.id, static_cast<uint32_t>(one.tokens.size()));
+      ++cuts;
+    } else if (what == 5) {
+      engine.destroySequence(one.id);
+      live.erase(live.begin() + static_cast<ptrdiff_t>(chosen));
+    } else if (one.tokens.size() < 120) {
+      feed(one, {static_cast<int32_t>(random() % 2 + 5), 9});
+    }
+  }
+  for (const Live &one : live)
+    engine.destroySequence(one.id);
+  EXPECT_EQ(engine.freePages(), options.pages);
+  EXPECT_GT(engine.idlePages(), 0u);
+  EXPECT_GT(engine.prefixStatistics().found, 1000u);
+  EXPECT_GT(forks, 10u);
+  EXPECT_GT(cuts, 10u);
+}
+
+TEST_F(EngineTest, WithoutPrefixesNothingIsKept) {
+  Engine engine = make(withThreads(1));
+  std::vector<int32_t> tokens = toy::tokens(70, 3);
+  feedAndCompare(engine, tokens, 70);
+  auto id = engine.createSequence(tokens);
+  EXPECT_EQ(engine.length(*id), 0u);
+  EXPECT_EQ(engine.idlePages(), 0u);
+  engine.destroySequence(*id);
+  EXPECT_FALSE(engine.forkSequence(*id));
 }
 
 TEST_F(EngineTest, ProfileCountsEveryDispatch) {

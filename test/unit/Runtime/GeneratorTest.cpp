@@ -143,6 +143,25 @@ TEST_F(GeneratorTest, ManyPromptsGiveWhatEachGivesAlone) {
   }
 }
 
+TEST_F(GeneratorTest, PromptsStartOnWhatEarlierOnesStored) {
+  EngineOptions options;
+  options.threads = 2;
+  options.sequences = 2;
+  options.keepsPrefixes = true;
+  auto engine = Engine::create(*artifact, options);
+  ASSERT_TRUE(engine) << engine.error().message;
+  Generator generator(*engine, nullptr);
+  std::vector<int32_t> prompt = toy::tokens(80, 1);
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(generator.submit(request(prompt, 5)));
+    runAll(generator);
+    EXPECT_EQ(generator.result(round).tokens, toy::greedy(prompt, 5));
+  }
+  // The first prompt whole, of the others what follows two full pages.
+  EXPECT_EQ(generator.statistics().promptTokens, 80u + 16 + 16);
+  EXPECT_EQ(engine->prefixStatistics().found, 128u);
+}
+
 TEST_F(GeneratorTest, DecodingRowsComeBeforePrompts) {
   Engine engine = make(8, 4);
   Generator generator(engine, nullptr);
