@@ -7,7 +7,7 @@
 #pragma once
 
 #include "lib/Bench/OneLinear.h"
-#include "runtime/cpu/MachineProbe.h"
+#include "lib/Bench/ProgramMemory.h"
 
 namespace nibble {
 
@@ -25,8 +25,6 @@ public:
   /// that is available.
   static Result<LinearRun> create(const OneLinear &linear, uint32_t threads, uint32_t maxTokens,
                                   double cacheFactor);
-  LinearRun(LinearRun &&) = default;
-  ~LinearRun();
 
   /// One round for a batch of so many tokens.
   LinearSample measure(uint32_t tokens);
@@ -38,31 +36,19 @@ public:
   uint32_t threads() const { return pool->size(); }
 
 private:
-  struct Mapping { // executable
-    void *base = nullptr;
-    size_t size = 0;
-  };
   struct Batch;
-  explicit LinearRun(const OneLinear &linear, uint32_t threads, uint32_t maxTokens);
+  LinearRun(const OneLinear &linear, uint32_t threads, ProgramMemory memory);
 
-  Result<void> mapImage();
   Result<void> copyWeights(double cacheFactor);
-  Result<void> makeBuffers();
-  StepTable::Kernel kernel(const std::string &name) const;
-  void *address(const LinearDispatch::Operand &operand, uint64_t copy, uint32_t worker) const;
-  std::unique_ptr<StepWalker> makeWalker(std::span<const LinearDispatch> dispatches, uint64_t firstCopy,
+  std::unique_ptr<StepWalker> makeWalker(std::span<const BenchDispatch> dispatches, uint64_t firstCopy,
                                          uint64_t copyCount);
   double run(StepWalker &walker, uint32_t tokens);
 
   const OneLinear *linear;
   std::unique_ptr<WorkerPool> pool;
-  uint32_t maxTokens;
-  Mapping code;
+  ProgramMemory memory;
   AnonymousMemory weights; // [copy][weights segment rounded up]
   uint64_t copyStride = 0, copyCount = 0, wantedCopies = 0;
-  AnonymousMemory arena; // [worker][buffer]
-  std::vector<uint64_t> bufferOffsets;
-  uint64_t arenaStride = 0, scratchOffset = 0; // of a worker
   std::unique_ptr<StepWalker> whole, rows;
   std::vector<std::unique_ptr<StepWalker>> pieces; // of a few copies each
   uint64_t copiesInPiece = 0;

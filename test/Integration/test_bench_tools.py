@@ -45,6 +45,56 @@ def test_wrong_usage(words, code, message):
     assert done.returncode == code and message in done.stderr
 
 
+def attention(*words, check=True):
+    return run(tool("nibble-bench"), "attention", "--heads=4", "--kv-heads=2", "--head-dim=24", "--repeat=2",
+               "--cache-factor=0.001", *words, check=check)
+
+
+# Bytes of a position in one head of K or V: 24 elements, and a scale of 4 bytes beside int8 codes.
+@pytest.mark.parametrize("cache, row", [("f32", 96), ("f16", 48), ("bf16", 48), ("int8", 28)])
+def test_attention_of_a_layer(cache, row):
+    words = ("--sequences=1,3", "--context=40,700", "--tokens=1,20", "--threads=2", f"--cache={cache}")
+    result = json.loads(attention(*words, "--target=x86-64-v3", "--json").stdout)
+    assert (result["heads"], result["kv_heads"], result["head_dim"], result["cache"], result["threads"]) == (4, 2, 24, cache, 2)
+    cases = [(line["sequences"], line["context"], line["tokens"]) for line in result["results"]]
+    assert cases == [(s, c, t) for s in (1, 3) for c in (40, 700) for t in (1, 20)]
+    for (sequences, context, tokens), line in zip(cases, result["results"]):
+        seconds = line["seconds"]
+        assert 0 < seconds["least"] <= seconds["median"] <= seconds["most"]
+        # A row at position p sees p + 1 positions: 24 multiply-adds for its score and 24 for its value, 4 heads.
+        seen = sum(p + 1 for p in range(context - tokens, context))
+        assert line["multiply_adds_per_second"]["most"] == pytest.approx(2 * 24 * 4 * seen * sequences / seconds["least"])
+        assert line["cache_bytes_per_second"]["most"] == pytest.approx(2 * 2 * row * context * sequences / seconds["least"])
+        parts = [line[name]["median"] for name in ("attention_seconds", "store_seconds", "merge_seconds")]
+        assert parts[0] > 0 and min(parts) >= 0
+        for name in ("f32_peak", "read_bandwidth", "fraction_of_read", "fraction_of_f32_peak"):
+            assert line[name]["median"] > 0
+        assert line["layers"] >= 1
+
+
+def test_attention_sees_no_more_than_its_window():
+    line = json.loads(attention("--window=100", "--context=300", "--tokens=5", "--json").stdout)["results"][0]
+    # Five rows see 100 positions each, 104 together.
+    least = line["seconds"]["least"]
+    assert line["multiply_adds_per_second"]["most"] == pytest.approx(2 * 24 * 4 * 500 / least)
+    assert line["cache_bytes_per_second"]["most"] == pytest.approx(2 * 2 * 48 * 104 / least)
+
+
+def test_attention_as_table_and_csv():
+    assert "of read bandwidth" in attention("--context=64").stdout
+    lines = list(csv.DictReader(io.StringIO(attention("--context=64,128", "--csv").stdout)))
+    assert [(line["context"], line["tokens"]) for line in lines] == [("64", "1"), ("128", "1")]
+    assert float(lines[0]["seconds_least"]) <= float(lines[0]["seconds"])
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--kv-heads=3"], "--kv-heads 3"), (["--cache=f8"], "f8"), (["--context=8", "--tokens=9"], "--context 8"),
+    (["--sequences=65536", "--context=4096"], "name fewer"), (["--target=pentium"], "unknown CPU target")])
+def test_wrong_usage_of_attention(words, message):
+    done = attention(*words, check=False)
+    assert done.returncode == 2 and message in done.stderr
+
+
 def test_verb(compiled):
     model = compiled(TEST_DATA / "tiny" / "llama", "--precision=int4")
     words = ("bench", "--prompt=8", "--batch=1,3", "--depth=0,16", "--decode=4", "--repeat=2", "--cache-factor=0.01")

@@ -70,6 +70,18 @@ void AttentionBlock::reduce(const AttentionBlockPlace &block, Value tokens, Valu
   b.ifElse(isToken, [&] { valuesOfToken(block); }, [&] { valuesOfTile(block, rows); });
 }
 
+/// Lines of a page that a token's loops will read: bytes begin .. end - 1 behind `offset`. `near` is what
+/// they read next, for the first-level cache; `far` comes after it, for the second where the CPU wants to be
+/// asked. In the order of reading a half block lies between: K while V is read, V while K is. So each cache
+/// holds few of a block's pages at a time, and a page of many kilobytes is not evicted before it is read.
+void AttentionBlock::prefetchLines(Value near, Value far, Value offset, int64_t begin, int64_t end) {
+  for (int64_t line = begin / kLine * kLine; line < end; line += kLine) {
+    b.prefetch(b.at(near, offset), line, CacheLevel::First);
+    if (b.target.tuning.farPrefetch)
+      b.prefetch(b.at(far, offset), line, CacheLevel::Second);
+  }
+}
+
 //===------------------------------------------------------------------------------------------------------===//
 // The block in scratch
 //===------------------------------------------------------------------------------------------------------===//
@@ -155,11 +167,11 @@ void AttentionBlock::scoresOfToken(const AttentionBlockPlace &block) {
         return cache.load(b, b.at(from, position % kPage * cache.elementBytes), lanes);
       };
       int64_t step = kPage * cache.elementBytes; // bytes of an element of all slots
+      // Meanwhile the block's values come near, and the next block's keys nearer.
       auto prefetch = [&](Value d, int64_t number) {
-        for (const CacheHead &next : block.next)
-          for (int64_t line = 0; line < step; line += kLine)
-            if (number * step % kLine == 0)
-              b.prefetch(b.at(next.keys, b.mul(d, step)), line, CacheLevel::First);
+        if (number * step % kLine == 0)
+          for (int64_t page = 0; page < 2; ++page)
+            prefetchLines(block.pages[page].values, block.next[page].keys, b.mul(d, step), 0, step);
       };
       Value queries = b.at(at(place.queries), row * place.rowStride);
       Value scores = b.at(at(place.scores), 4 * (row * kBlock + first));
@@ -193,9 +205,7 @@ void AttentionBlock::scoresOfTile(Value rows) {
 
 void AttentionBlock::softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked) {
   VectorType ints = b.vec(lanes, b.i32());
-  SmallVector<int32_t> numbers(lanes);
-  std::iota(numbers.begin(), numbers.end(), 0);
-  Value lane = arith::ConstantOp::create(b, ints, DenseElementsAttr::get(ints, ArrayRef<int32_t>(numbers)));
+  Value lane = b.laneNumbers(lanes);
   b.loop(b.index(0), rows, 1, [&](Value row) {
     Value scores = scoresAt(row);
     // Of the block, relative to its first: the last position that the row sees, and the first.
@@ -263,7 +273,7 @@ SmallVector<SmallVector<Piece>> AttentionBlock::columnGroups(int64_t rows) {
 /// Adds positions begin .. end - 1 of rows of `valueBytes` bytes at `values`; `scores` is that of position 0.
 SmallVector<Value> AttentionBlock::sumValues(int64_t rows, ArrayRef<Piece> columns, Value scores,
                                              Value values, int64_t valueBytes, Value begin, Value end,
-                                             ValueRange init, bool converted, Value next) {
+                                             ValueRange init, bool converted, Aside aside) {
   int64_t elementBytes = converted ? 4 : cache.elementBytes;
   return b.loop(begin, end, 1, init, [&](Value j, ValueRange carried) {
     SmallVector<Value> acc(carried);
@@ -280,11 +290,8 @@ SmallVector<Value> AttentionBlock::sumValues(int64_t rows, ArrayRef<Piece> colum
         sum = b.fma(b.splat(factor, piece.lanes), v[i], sum);
       }
     }
-    if (next) {
-      Value ahead = b.at(next, b.mul(j, valueBytes));
-      for (int64_t line = 0; line < valueBytes; line += kLine)
-        b.prefetch(ahead, line, CacheLevel::First);
-    }
+    if (aside)
+      aside(j);
     return acc;
   });
 }
@@ -306,19 +313,25 @@ static SmallVector<Value> zeroSums(KernelBuilder &b, int64_t rows, ArrayRef<Piec
 void AttentionBlock::valuesOfToken(const AttentionBlockPlace &block) {
   int64_t valueBytes = cache.headDim * cache.elementBytes;
   Value inFirst = b.min(block.limit, b.index(kPage)), inSecond = b.sub(block.limit, inFirst);
-  bool isFirst = true;
   for (int64_t row = 0; row < formula.group;) {
     int64_t left = formula.group - row, parts = (left + kTileRows - 1) / kTileRows;
     int64_t rows = (left + parts - 1) / parts;
     for (const auto &columns : columnGroups(rows)) {
       Value scores = b.at(at(place.scores), 4 * row * kBlock);
       SmallVector<Value> sums = zeroSums(b, rows, columns);
-      for (int64_t page = 0; page < 2; ++page)
+      int64_t begin = columns.front().begin * cache.elementBytes,
+              end = (columns.back().begin + columns.back().lanes) * cache.elementBytes;
+      for (int64_t page = 0; page < 2; ++page) {
+        // A page of K is as long as one of V.
+        auto prefetch = [&](Value j) {
+          prefetchLines(block.next[page].keys, block.next[page].values, b.mul(j, valueBytes), begin, end);
+        };
+        auto none = [](Value) {};
         sums = sumValues(rows, columns, b.at(scores, 4 * page * kPage), block.pages[page].values, valueBytes,
                          b.index(0), page ? inSecond : inFirst, sums, /*converted=*/false,
-                         isFirst ? block.next[page].values : Value());
+                         row == 0 ? Aside(prefetch) : Aside(none));
+      }
       storeSums(rows, columns, b.at(at(place.blockOutput), row * place.rowStride), sums);
-      isFirst = false;
     }
     row += rows;
   }
@@ -330,7 +343,7 @@ void AttentionBlock::valuesOfTile(const AttentionBlockPlace &block, Value rows) 
     for (const auto &columns : columnGroups(kTileRows)) {
       SmallVector<Value> sums =
           sumValues(kTileRows, columns, scoresAt(row), at(place.values), valueBytes, b.index(0), block.limit,
-                    zeroSums(b, kTileRows, columns), /*converted=*/true, Value());
+                    zeroSums(b, kTileRows, columns), /*converted=*/true);
       storeSums(kTileRows, columns, rowAt(place.blockOutput, row), sums);
     }
   });

@@ -73,6 +73,7 @@ private:
   static constexpr int64_t kTileRows = 6;
   int64_t accumulators() const { return b.target.vectorRegisters >= 32 ? 24 : 12; }
 
+  void prefetchLines(Value near, Value far, Value offset, int64_t begin, int64_t end);
   void copyScales(const AttentionBlockPlace &block);
   void convert(const AttentionBlockPlace &block);
 
@@ -85,9 +86,10 @@ private:
   void softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked);
 
   SmallVector<SmallVector<Piece>> columnGroups(int64_t rows);
+  using Aside = llvm::function_ref<void(Value)>;
   SmallVector<Value> sumValues(int64_t rows, llvm::ArrayRef<Piece> columns, Value scores, Value values,
                                int64_t valueBytes, Value begin, Value end, ValueRange init, bool converted,
-                               Value next);
+                               Aside aside = nullptr);
   void storeSums(int64_t rows, llvm::ArrayRef<Piece> columns, Value output, ValueRange sums);
   void valuesOfToken(const AttentionBlockPlace &block);
   void valuesOfTile(const AttentionBlockPlace &block, Value rows);

@@ -42,7 +42,20 @@ public:
   /// Stores k and v, [head_dim] f32 each, at a slot (i64). `scratch` has room for head_dim f32.
   void store(KernelBuilder &b, const CacheHead &head, Value slot, Value k, Value v, Value scratch) const;
 
+  // The same for a run of slots, K transposed in registers.
+
+  /// Stores v; what of k goes to the cache, [head_dim] f32, replaces k.
+  void storeValue(KernelBuilder &b, const CacheHead &head, Value slot, Value k, Value v) const;
+  /// Stores rows of K that storeValue has seen: [lanes][stride bytes] f32 at `rows`, for the slots from
+  /// `slot` (i64, a multiple of the target's lanes); of these only number begin .. end - 1 (i64).
+  void storeKeys(KernelBuilder &b, const CacheHead &head, Value slot, Value rows, int64_t stride, Value begin,
+                 Value end) const;
+
 private:
+  /// What becomes of a row's pieces: floats as they are, or codes as f32, whose scale goes to `scale`.
+  SmallVector<Value> elements(KernelBuilder &b, Value x, Value scale) const;
+  /// Elements as they are stored, as integers.
+  Value bits(KernelBuilder &b, Value elements) const;
   /// Rounds x to elements at `out`; the scale of an int8 row goes to `scale`.
   void storeRow(KernelBuilder &b, Value x, Value out, Value scale) const;
 };

@@ -3,6 +3,8 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <numeric>
+
 using namespace mlir;
 using namespace nibble;
 
@@ -133,13 +135,14 @@ Value KernelBuilder::loadFloats(Type stored, Value pointer, int64_t lanes, unsig
   return arith::BitcastOp::create(*this, vec(lanes, f32()), bits);
 }
 
-void KernelBuilder::storeFloats(Type stored, Value value, Value pointer, unsigned align) {
+Value KernelBuilder::floatBits(Type stored, Value value) {
   auto type = cast<VectorType>(value.getType());
   int64_t lanes = type.getDimSize(0);
   if (stored.isF32())
-    return store(value, pointer, align);
+    return arith::BitcastOp::create(*this, vec(lanes, i32()), value);
   if (stored.isF16())
-    return store(arith::TruncFOp::create(*this, vec(lanes, stored), value), pointer, align);
+    return arith::BitcastOp::create(*this, vec(lanes, i16()),
+                                    arith::TruncFOp::create(*this, vec(lanes, stored), value).getResult());
   // Nearest even: add 0x7fff, plus one if the bit that stays last is odd. NaN does not occur behind a norm or
   // linear of finite weights; an infinity stays one.
   VectorType bitsType = vec(lanes, i32());
@@ -149,7 +152,17 @@ void KernelBuilder::storeFloats(Type stored, Value value, Value pointer, unsigne
                                     constant(bitsType, int64_t(1)));
   bits = add(add(bits, constant(bitsType, int64_t(0x7fff))), odd);
   bits = arith::ShRUIOp::create(*this, bits, sixteen);
-  store(arith::TruncIOp::create(*this, vec(lanes, i16()), bits), pointer, align);
+  return arith::TruncIOp::create(*this, vec(lanes, i16()), bits);
+}
+
+void KernelBuilder::storeFloats(Type stored, Value value, Value pointer, unsigned align) {
+  if (stored.isF32())
+    return store(value, pointer, align);
+  if (stored.isF16()) {
+    VectorType halves = vec(cast<VectorType>(value.getType()).getDimSize(0), stored);
+    return store(arith::TruncFOp::create(*this, halves, value), pointer, align);
+  }
+  store(floatBits(stored, value), pointer, align);
 }
 
 //===------------------------------------------------------------------------------------------------------===//
@@ -174,6 +187,33 @@ Value KernelBuilder::reduceAdd(Value vector) {
 
 Value KernelBuilder::reduceMax(Value vector) {
   return reduce(vector, [&](Value a, Value b) { return greater(a, b); });
+}
+
+SmallVector<Value> KernelBuilder::transpose(SmallVector<Value> rows) {
+  auto lanes = static_cast<int64_t>(rows.size());
+  // [A B; C D] becomes [A C; B D], then each quarter likewise.
+  for (int64_t half = lanes / 2; half > 0; half /= 2) {
+    SmallVector<int64_t> upper, lower;
+    for (int64_t i = 0; i < lanes; ++i) {
+      upper.push_back(i & half ? lanes + i - half : i);
+      lower.push_back(i & half ? lanes + i : i + half);
+    }
+    for (int64_t i = 0; i < lanes; ++i) {
+      if (i & half)
+        continue;
+      Value first = rows[i], second = rows[i + half];
+      rows[i] = vector::ShuffleOp::create(*this, first, second, upper);
+      rows[i + half] = vector::ShuffleOp::create(*this, first, second, lower);
+    }
+  }
+  return rows;
+}
+
+Value KernelBuilder::laneNumbers(int64_t lanes) {
+  SmallVector<int32_t> numbers(lanes);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  VectorType type = vec(lanes, i32());
+  return arith::ConstantOp::create(*this, type, DenseElementsAttr::get(type, ArrayRef<int32_t>(numbers)));
 }
 
 SmallVector<Piece> KernelBuilder::pieces(int64_t count) const {

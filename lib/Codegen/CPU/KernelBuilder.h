@@ -87,11 +87,18 @@ public:
   // f32 lanes from memory in f32, f16 or bf16, and back (nearest even).
   Value loadFloats(Type stored, Value pointer, int64_t lanes, unsigned align);
   void storeFloats(Type stored, Value value, Value pointer, unsigned align);
+  /// What storeFloats stores, as integers.
+  Value floatBits(Type stored, Value value);
   static int64_t byteWidth(Type stored) { return stored.getIntOrFloatBitWidth() / 8; }
 
   /// Sum or maximum of all lanes as a tree, in an order that only the number of lanes decides.
   Value reduceAdd(Value vector);
   Value reduceMax(Value vector);
+
+  /// As many vectors as each has lanes: rows become columns.
+  SmallVector<Value> transpose(SmallVector<Value> rows);
+  /// 0, 1, 2, ... as i32.
+  Value laneNumbers(int64_t lanes);
 
   /// `count` elements as vectors of all lanes, then of ever smaller powers of two.
   SmallVector<Piece> pieces(int64_t count) const;

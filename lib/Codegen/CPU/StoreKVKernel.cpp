@@ -1,11 +1,13 @@
 //===- StoreKVKernel.cpp - Kernels of rt.store_kv ---------------------------------------------===//
 //
-// An item is one token: K, normed and rotated, and V of all its heads go to the cache. Steps of at most 16
-// tokens have no items: attention stores their rows itself.
+// An item is one head of a run of a sequence's tokens: those whose slots make a vector of positions. K,
+// normed and rotated, is transposed in registers, so that each of the cache's lines is written in few pieces.
+// Steps of at most 16 tokens have no items: attention stores their rows itself.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "AttentionCache.h"
 #include "AttentionHeads.h"
+#include "AttentionSplit.h"
 
 #include "nibble/runtime/KernelABI.h"
 
@@ -16,14 +18,22 @@ namespace {
 
 class StoreKVEmitter final : public KernelEmitter {
 public:
-  StoreKVEmitter(rt::KernelOp kernel, rt::StoreKVOp op, HeadInput key, Type cacheElement)
-      : kernel(kernel), op(op), key(key), cache(cacheElement, op.getKvHeads(), op.getHeadDim()) {}
+  StoreKVEmitter(rt::KernelOp kernel, rt::StoreKVOp op, HeadInput key, const CPUTarget &target,
+                 Type cacheElement)
+      : kernel(kernel), op(op), key(key), lanes(target.lanes()),
+        cache(cacheElement, op.getKvHeads(), op.getHeadDim()),
+        split(op.getKvHeads(), op.getKvHeads(), std::nullopt) {}
 
   Value items(KernelBuilder &b, Value batch) override {
+    Value count = b.loop(b.index(0), batchCount(b, batch, offsetof(NibbleBatch, sequences)), 1, b.index(0),
+                         [&](Value number, ValueRange carried) -> SmallVector<Value> {
+                           return {b.add(carried[0], itemsOf(b, split.sequence(b, whole(b, batch), number)))};
+                         })
+                      .front();
     Value tokens = rowCount(b, batch, lowbit::RowCount::Tokens);
-    return b.select(b.less(b.index(kPrivateTokens), tokens), tokens, b.index(0));
+    return b.select(b.less(b.index(kPrivateTokens), tokens), count, b.index(0));
   }
-  int64_t scratchBytes() const override { return 2 * rowBytes(); }
+  int64_t scratchBytes() const override { return lanes * rowBytes(); }
 
   void item(KernelBuilder &, const KernelFrame &, Value) override {
     llvm_unreachable("items of the store follow each other");
@@ -31,41 +41,52 @@ public:
 
   void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
     auto [keys, values] = cacheOperandsOf(frame, kernel, op.getCache());
-    Value starts = batchArray(b, frame.batch, offsetof(NibbleBatch, queryStart));
-    Value positions = batchArray(b, frame.batch, offsetof(NibbleBatch, position));
-    b.loop(begin, end, 1, b.index(0), [&](Value row, ValueRange carried) {
-      Value sequence = b.repeat(
-                            carried,
-                            [&](ValueRange s) -> Value {
-                              Value behind = arrayElement(b, starts, b.add(s[0], 1));
-                              return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, row, behind);
-                            },
-                            [&](ValueRange s) -> SmallVector<Value> { return {b.add(s[0], 1)}; })
-                           .front();
-      Value position = arrayElement(b, positions, row);
-      Value page = arrayElement(b, pagesOf(b, frame.batch, sequence), b.div(position, kPageSize));
-      b.loop(b.index(0), b.index(cache.kvHeads), 1, [&](Value head) {
-        key.prepare(b, frame, kernel, cache.headDim, row, head, frame.scratch, 1.0);
-        Value value = headOf(b, frame, kernel, op.getValue(), cache.headDim, row, head);
-        cache.store(b, cache.head(b, keys, values, page, head), b.mod(position, kPageSize), frame.scratch,
-                    value, b.at(frame.scratch, rowBytes()));
-      });
-      return SmallVector<Value>{sequence};
-    });
+    split.forEachItem(
+        b, whole(b, frame.batch), begin, end,
+        [&](const AttentionSplit::Sequence &s) { return itemsOf(b, s); },
+        [&](const AttentionSplit::Sequence &s, Value number, Value) {
+          Value before = b.sub(s.length, s.rows); // position of its first row
+          Value first = b.mul(b.add(b.div(before, lanes), b.div(number, cache.kvHeads)), lanes);
+          Value head = b.mod(number, cache.kvHeads), slot = b.mod(first, kPageSize);
+          Value page = arrayElement(b, pagesOf(b, frame.batch, s.number), b.div(first, kPageSize));
+          CacheHead place = cache.head(b, keys, values, page, head);
+          Value runBegin = b.max(b.sub(before, first), b.index(0)),
+                runEnd = b.min(b.sub(s.length, first), b.index(lanes));
+          b.loop(runBegin, runEnd, 1, [&](Value i) {
+            Value row = b.add(s.begin, b.sub(b.add(first, i), before));
+            Value k = b.at(frame.scratch, b.mul(i, rowBytes()));
+            key.prepare(b, frame, kernel, cache.headDim, row, head, k, 1.0);
+            cache.storeValue(b, place, b.add(slot, i), k,
+                             headOf(b, frame, kernel, op.getValue(), cache.headDim, row, head));
+          });
+          cache.storeKeys(b, place, slot, frame.scratch, rowBytes(), runBegin, runEnd);
+        });
   }
 
 private:
   int64_t rowBytes() const { return (4 * cache.headDim + 63) / 64 * 64; }
 
+  AttentionSplit::Batch whole(KernelBuilder &b, Value batch) const {
+    return {batch, b.constant(b.getI1Type(), int64_t(0)), b.index(0), {}};
+  }
+
+  /// Runs of the sequence's rows, times heads.
+  Value itemsOf(KernelBuilder &b, const AttentionSplit::Sequence &s) const {
+    Value runs = b.sub(b.ceilDiv(s.length, lanes), b.div(b.sub(s.length, s.rows), lanes));
+    return b.mul(runs, cache.kvHeads);
+  }
+
   rt::KernelOp kernel;
   rt::StoreKVOp op;
   HeadInput key;
+  const int64_t lanes; // positions of a run
   AttentionCache cache;
+  AttentionSplit split;
 };
 
 } // namespace
 
-std::unique_ptr<KernelEmitter> nibble::makeStoreKVEmitter(rt::KernelOp kernel, const CPUTarget &,
+std::unique_ptr<KernelEmitter> nibble::makeStoreKVEmitter(rt::KernelOp kernel, const CPUTarget &target,
                                                           Type cacheElement) {
   auto ops = kernel.getBody().front().getOps<rt::StoreKVOp>();
   if (!llvm::hasSingleElement(ops)) {
@@ -75,5 +96,5 @@ std::unique_ptr<KernelEmitter> nibble::makeStoreKVEmitter(rt::KernelOp kernel, c
   auto key = HeadInput::trace(kernel, (*ops.begin()).getKey());
   if (!key)
     return nullptr;
-  return std::make_unique<StoreKVEmitter>(kernel, *ops.begin(), *key, cacheElement);
+  return std::make_unique<StoreKVEmitter>(kernel, *ops.begin(), *key, target, cacheElement);
 }

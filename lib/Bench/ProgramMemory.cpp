@@ -1,0 +1,121 @@
+//===- ProgramMemory.cpp - What a tiny model runs in --------------------------------------------===//
+#include "lib/Bench/ProgramMemory.h"
+
+#include "nibble/runtime/ProbeABI.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sys/mman.h>
+
+using namespace nibble;
+
+static uint64_t roundUp(uint64_t value, uint64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+Result<ProgramMemory> ProgramMemory::create(const BenchProgram &program, uint32_t workers,
+                                            uint32_t maxTokens) {
+  ProgramMemory memory;
+  memory.program = &program;
+  memory.workers = workers;
+  NIBBLE_CHECK(memory.mapImage());
+  NIBBLE_CHECK(memory.makeBuffers(maxTokens));
+  return memory;
+}
+
+ProgramMemory &ProgramMemory::operator=(ProgramMemory &&other) noexcept {
+  std::swap(program, other.program);
+  std::swap(workers, other.workers);
+  std::swap(code, other.code);
+  std::swap(arena, other.arena);
+  std::swap(bufferOffsets, other.bufferOffsets);
+  std::swap(arenaStride, other.arenaStride);
+  std::swap(scratchOffset, other.scratchOffset);
+  return *this;
+}
+
+ProgramMemory::~ProgramMemory() {
+  if (code)
+    ::munmap(code, program->image.bytes.size());
+}
+
+Result<void> ProgramMemory::mapImage() {
+  const std::vector<char> &bytes = program->image.bytes;
+  void *base = ::mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (base == MAP_FAILED)
+    return failure("no memory for the code");
+  code = base;
+  std::memcpy(base, bytes.data(), bytes.size());
+  if (::mprotect(base, bytes.size(), PROT_READ | PROT_EXEC) != 0)
+    return failure("this system lets no process make memory executable that it has written");
+  return {};
+}
+
+Result<void> ProgramMemory::makeBuffers(uint32_t maxTokens) {
+  uint64_t scratch = 0;
+  for (const CompiledKernel &kernel : program->image.kernels)
+    scratch = std::max(scratch, kernel.scratch);
+  for (const BufferSize &buffer : program->buffers) {
+    bufferOffsets.push_back(arenaStride);
+    arenaStride += roundUp(buffer.perToken * maxTokens + buffer.fixed, 4096);
+  }
+  scratchOffset = arenaStride;
+  arenaStride += roundUp(scratch + 64, 4096);
+  NIBBLE_TRY(arena, AnonymousMemory::allocate(arenaStride * workers, "activations"));
+  return {};
+}
+
+StepTable::Kernel ProgramMemory::kernel(const std::string &name) const {
+  auto *base = static_cast<char *>(code);
+  for (const CompiledKernel &kernel : program->image.kernels)
+    if (kernel.name == name)
+      return {reinterpret_cast<NibbleKernel *>(base + kernel.entry),
+              reinterpret_cast<NibbleKernelItems *>(base + kernel.items)};
+  return {nullptr, nullptr};
+}
+
+/// Worker 0's buffers are the shared ones.
+void *ProgramMemory::address(const BenchDispatch::Operand &operand, const Turn &turn, uint32_t worker) const {
+  switch (operand.kind) {
+  case BenchDispatch::Operand::Kind::Weight:
+    return turn.weights + operand.offset;
+  case BenchDispatch::Operand::Kind::Keys:
+    return turn.keys;
+  case BenchDispatch::Operand::Kind::Values:
+    return turn.values;
+  case BenchDispatch::Operand::Kind::Buffer:
+    break;
+  }
+  uint32_t owner = program->buffers[operand.index].isPrivate ? worker : 0;
+  return arena.data() + owner * arenaStride + bufferOffsets[operand.index];
+}
+
+StepTable ProgramMemory::table(std::span<const Turn> turns) const {
+  StepTable table;
+  std::vector<std::string> names;
+  for (const Turn &turn : turns) {
+    const BenchDispatch &dispatch = *turn.dispatch;
+    auto known = std::ranges::find(names, dispatch.kernel);
+    auto index = static_cast<uint32_t>(known - names.begin());
+    if (known == names.end()) {
+      names.push_back(dispatch.kernel);
+      table.kernels.push_back(kernel(dispatch.kernel));
+    }
+    table.entries.push_back({index, table.operandCount, dispatch.isPrivate, dispatch.barrier});
+    table.operandCount += static_cast<uint32_t>(dispatch.operands.size());
+    for (const BenchDispatch::Operand &operand : dispatch.operands)
+      table.sharedOperands.push_back(address(operand, turn, 0));
+  }
+  for (uint32_t worker = 0; worker < workers; ++worker) {
+    for (const Turn &turn : turns)
+      for (const BenchDispatch::Operand &operand : turn.dispatch->operands)
+        table.privateOperands.push_back(address(operand, turn, worker));
+    table.scratch.push_back(arena.data() + worker * arenaStride + scratchOffset);
+  }
+  return table;
+}
+
+Result<MachineProbe> ProgramMemory::makeProbe(WorkerPool &pool, double cacheFactor) const {
+  MachineProbe::Kernels kernels = {kernel(kProbeRead), kernel(kProbeDot4), kernel(kProbeFMA)};
+  return MachineProbe::create(pool, kernels, cacheFactor);
+}
