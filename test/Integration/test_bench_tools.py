@@ -88,10 +88,10 @@ def test_attention_as_table_and_csv():
 
 
 @pytest.mark.parametrize("words, message", [
-    (["--kv-heads=3"], "--kv-heads 3"), (["--cache=f8"], "f8"), (["--context=8", "--tokens=9"], "--context 8"),
+    (["--heads=4", "--kv-heads=3"], "--kv-heads 3"), (["--cache=f8"], "f8"), (["--context=8", "--tokens=9"], "--context 8"),
     (["--sequences=65536", "--context=4096"], "name fewer"), (["--target=pentium"], "unknown CPU target")])
 def test_wrong_usage_of_attention(words, message):
-    done = attention(*words, check=False)
+    done = run(tool("nibble-bench"), "attention", *words, check=False)
     assert done.returncode == 2 and message in done.stderr
 
 
