@@ -149,7 +149,7 @@ static Result<TensorPrecision> parseTensor(const Json &entry, const std::string 
 
 Result<PrecisionPlan> nibble::parsePlan(std::string_view json, const std::string &file) {
   NIBBLE_TRY(Json tree, parseTree(json, file));
-  NIBBLE_CHECK(checkKeys(tree, {"version", "tensors"}, file));
+  NIBBLE_CHECK(checkKeys(tree, {"version", "tensors", "tuning"}, file));
   if (!tree.contains("version") || tree["version"] != 1)
     return failure(file + ": \"version\" is " +
                    (tree.contains("version") ? tree["version"].dump() : "missing") +
@@ -160,6 +160,16 @@ Result<PrecisionPlan> nibble::parsePlan(std::string_view json, const std::string
   for (const auto &[name, entry] : tree["tensors"].items()) {
     NIBBLE_TRY(TensorPrecision precision, parseTensor(entry, file + ": tensor " + quoted(name)));
     plan.tensors.emplace(name, precision);
+  }
+  if (!tree.contains("tuning"))
+    return plan;
+  if (!tree["tuning"].is_object())
+    return failure(file + ": expected \"tuning\" to be an object of target names");
+  for (const auto &[target, entry] : tree["tuning"].items()) {
+    if (!entry.is_string())
+      return failure(file + ": tuning of " + quoted(target) + ": found " + entry.type_name() +
+                     ", expected a string such as \"znver4,tile-tokens=4\"");
+    plan.tuning[target] = entry.get<std::string>();
   }
   return plan;
 }
@@ -184,8 +194,15 @@ Result<PrecisionPlan> nibble::readPlan(const std::filesystem::path &file) {
 }
 
 std::string nibble::printPlan(const PrecisionPlan &plan) {
-  std::string text = "{\n  \"version\": 1,\n  \"tensors\": {";
-  const char *separator = "\n";
+  std::string text = "{\n  \"version\": 1,\n";
+  const char *separator = "  \"tuning\": {\n";
+  for (const auto &[target, tuning] : plan.tuning) {
+    text += separator + std::string("    ") + quoted(target) + ": " + quoted(tuning);
+    separator = ",\n";
+  }
+  text += plan.tuning.empty() ? "" : "\n  },\n";
+  text += "  \"tensors\": {";
+  separator = "\n";
   for (const auto &[name, precision] : plan.tensors) {
     text += separator + std::string("    ") + quoted(name) + ": {\"format\": \"" +
             formatSpelling(precision.format) + "\", \"activations\": \"" +

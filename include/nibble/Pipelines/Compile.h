@@ -32,6 +32,8 @@ struct CompileOptions {
   std::string plan, writePlan;      // files
   std::vector<std::string> targets; // of CPUs; empty: native, or those that `from` generated code for
   std::string tuneFor;
+  bool tune = false; // measures on this machine
+  double tuneSeconds = 60;
   std::optional<int64_t> context; // positions of a sequence at run time, unless a run says otherwise
   unsigned threads = 0;           // 0: all cores that this process may use
   ReportKind report = ReportKind::Table;

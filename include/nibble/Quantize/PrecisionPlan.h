@@ -2,6 +2,7 @@
 //
 // The plan file of DESIGN section 10, which a person may edit and feed back:
 //   {"version": 1, "tensors": {"lm_head.weight": {"format": "int4-g32", "activations": "int8"}}}
+// It may also say how code is tuned, by target: "tuning": {"avx512-vnni": "znver4,tile-tokens=4"}.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -48,6 +49,7 @@ struct TensorPrecision {
 
 struct PrecisionPlan {
   std::map<std::string, TensorPrecision, NaturalLess> tensors;
+  std::map<std::string, std::string> tuning; // by target; its readers know the spelling
   bool operator==(const PrecisionPlan &) const = default;
 };
 

@@ -90,7 +90,7 @@ static Result<void> locateKernels(CompiledImage &image) {
 
 Result<OwningOpRef<ModuleOp>> nibble::lowerKernels(ModuleOp scheduled, const CPUTarget &target) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(scheduled.getLoc(), target.name);
-  (*module)->setAttr(kTuningAttribute, StringAttr::get(module->getContext(), target.tuning.name));
+  (*module)->setAttr(kTuningAttribute, StringAttr::get(module->getContext(), target.tuning.spelling()));
   for (Operation &op : *scheduled.getBody())
     if (isa<rt::KernelOp, func::FuncOp>(op)) // a function is a kernel that somebody wrote out
       module->push_back(op.clone());

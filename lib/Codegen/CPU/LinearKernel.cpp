@@ -29,7 +29,7 @@ public:
         tileTokens = std::min(tileTokens, integerTileTokens(target, workOf(weights.back().layout.format)));
     }
     panels = weights.front().layout.panels();
-    panelsPerItem = panelsOfItem(bytes, panels);
+    panelsPerItem = panelsOfItem(target, bytes, panels);
     runs = (panels + panelsPerItem - 1) / panelsPerItem;
   }
 

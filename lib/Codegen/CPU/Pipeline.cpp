@@ -10,14 +10,14 @@
 using namespace mlir;
 
 void nibble::buildCPUCodegenPipeline(OpPassManager &pm, const CPUTarget &target) {
-  pm.addPass(
-      createRTToVectorPass({target.name, target.tuning.name})); // rt to scf, vector, arith, math, lowbit.dot4
-  pm.addPass(createAddProbesPass({target.name}));               // kernels that measure the machine
-  pm.addPass(createLowbitLegalizeDot4Pass({target.name}));      // lowbit.dot4 to intrinsics
-  pm.addPass(createLowbitLegalizeDot2Pass({target.name}));      // lowbit.dot2 to intrinsics
-  pm.addPass(createLowbitLegalizeLookupPass({target.name}));    // lowbit.lookup to intrinsics
-  pm.addPass(createNibbleExpandMathPass());                     // math.exp and kin to arith
-  pm.addPass(createNibbleExpandFloatsPass({target.name}));      // what the target lacks of f16, FMA, rounding
+  pm.addPass(createRTToVectorPass(
+      {target.name, target.tuning.spelling()}));             // rt to scf, vector, arith, math, lowbit.dot4
+  pm.addPass(createAddProbesPass({target.name}));            // kernels that measure the machine
+  pm.addPass(createLowbitLegalizeDot4Pass({target.name}));   // lowbit.dot4 to intrinsics
+  pm.addPass(createLowbitLegalizeDot2Pass({target.name}));   // lowbit.dot2 to intrinsics
+  pm.addPass(createLowbitLegalizeLookupPass({target.name})); // lowbit.lookup to intrinsics
+  pm.addPass(createNibbleExpandMathPass());                  // math.exp and kin to arith
+  pm.addPass(createNibbleExpandFloatsPass({target.name}));   // what the target lacks of f16, FMA, rounding
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createLoopInvariantCodeMotionPass());

@@ -6,7 +6,6 @@
 #include "llvm/TargetParser/Host.h"
 
 #include <algorithm>
-#include <optional>
 
 using namespace nibble;
 
@@ -19,74 +18,63 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
       // What no CPU of the kinds below is hurt by: one unit of 512 bits or two of 256.
       {.name = "generic",
        .schedule = "icelake-server",
-       .narrow = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 2},
-       .wide = {.dots = 1, .bf16Dots = 0.5, .fmas = 1, .loads = 1},
+       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
+       .wide = {.dots = 1, .fmas = 1, .loads = 1},
        .issue = 4,
        .dotLatency = 5,
-       .bf16DotLatency = 8,
-       .fmaLatency = 4,
        .freeBroadcasts = true,
-       .l1Bytes = 32 << 10,
        .l2Bytes = 1 << 20,
        .nearPrefetch = 2304,
-       .farPrefetch = 9216},
+       .farPrefetch = 9216,
+       .loneNearPrefetch = 2304,
+       .loneFarPrefetch = 9216},
       {.name = "znver4",
        .schedule = "icelake-server",
-       .narrow = {.dots = 2, .bf16Dots = 2, .fmas = 2, .loads = 2},
-       .wide = {.dots = 1, .bf16Dots = 1, .fmas = 1, .loads = 1},
+       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
+       .wide = {.dots = 1, .fmas = 1, .loads = 1},
        .issue = 6,
        .dotLatency = 4,
-       .bf16DotLatency = 6,
-       .fmaLatency = 4,
        .freeBroadcasts = true,
-       .l1Bytes = 32 << 10,
        .l2Bytes = 1 << 20,
        .nearPrefetch = 2304,
-       .streamsAlone = true},
+       .loneNearPrefetch = 0},
       // Two units of 512 bits; a broadcast operand occupies a load port for longer than the product takes.
       {.name = "cascadelake",
        .schedule = "cascadelake",
-       .narrow = {.dots = 2, .bf16Dots = 0, .fmas = 2, .loads = 2},
-       .wide = {.dots = 2, .bf16Dots = 0, .fmas = 2, .loads = 2},
+       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
+       .wide = {.dots = 2, .fmas = 2, .loads = 2},
        .issue = 4,
        .dotLatency = 5,
-       .bf16DotLatency = 0,
-       .fmaLatency = 4,
        .freeBroadcasts = false,
-       .l1Bytes = 32 << 10,
        .l2Bytes = 1 << 20,
        .nearPrefetch = 2304,
-       .streamsAlone = true},
-      // Measured on Emerald Rapids: vdpbf16ps does half the products of FMA a cycle; broadcasts of 32 bits
-      // are three a cycle at either width. Its own prefetchers reach 64% of the read bandwidth at one
-      // token, asking for lines at both distances 95%.
+       .loneNearPrefetch = 0},
+      // Measured on Emerald Rapids: broadcasts of 32 bits are three a cycle at either width. Its own
+      // prefetchers reach 64% of the read bandwidth at one token, asking for lines at both distances 95%.
       {.name = "sapphirerapids",
        .schedule = "sapphirerapids",
-       .narrow = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 3},
-       .wide = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 2},
+       .narrow = {.dots = 2, .fmas = 2, .loads = 3},
+       .wide = {.dots = 2, .fmas = 2, .loads = 2},
        .issue = 6,
        .dotLatency = 5,
-       .bf16DotLatency = 8,
-       .fmaLatency = 4,
        .freeBroadcasts = true,
-       .l1Bytes = 48 << 10,
        .l2Bytes = 2 << 20,
        .nearPrefetch = 2304,
-       .farPrefetch = 9216},
+       .farPrefetch = 9216,
+       .loneNearPrefetch = 2304,
+       .loneFarPrefetch = 9216},
       // As Neoverse N1 to V2 and Cortex-A76 on: two units of 128 bits at least.
       {.name = "generic",
        .instructions = InstructionSet::AArch64,
        .schedule = "neoverse-n1",
-       .narrow = {.dots = 2, .bf16Dots = 0, .fmas = 2, .loads = 2},
+       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
        .wide = {},
        .issue = 4,
        .dotLatency = 4,
-       .bf16DotLatency = 0,
-       .fmaLatency = 4,
        .freeBroadcasts = false,
-       .l1Bytes = 64 << 10,
        .l2Bytes = 1 << 20,
-       .nearPrefetch = 2304},
+       .nearPrefetch = 2304,
+       .loneNearPrefetch = 2304},
   };
   return tunings;
 }
@@ -229,13 +217,10 @@ bool nibble::runsHere(const CPUTarget &target) {
          std::ranges::all_of(target.needs, [&](const std::string &feature) { return host.lookup(feature); });
 }
 
-/// The names of targets or tunings, those for an instruction set only where one is given.
-template <typename Described>
-static std::string namesOf(const std::vector<Described> &all, std::optional<InstructionSet> only = {}) {
+static std::string targetNames() {
   std::string names;
-  for (const Described &one : all)
-    if (!only || one.instructions == *only)
-      names += (names.empty() ? "" : ", ") + one.name;
+  for (const CPUTarget &target : cpuTargets())
+    names += (names.empty() ? "" : ", ") + target.name;
   return names;
 }
 
@@ -246,24 +231,18 @@ static Result<CPUTarget> findUntuned(std::string_view name) {
     return *named;
   if (name != "native")
     return failure("unknown CPU target '" + std::string(name) + "'; expected native or one of " +
-                   namesOf(targets));
+                   targetNames());
   for (auto target = targets.rbegin(); target != targets.rend(); ++target)
     if (runsHere(*target))
       return *target;
-  return failure("no CPU target fits this machine; name one of " + namesOf(targets));
+  return failure("no CPU target fits this machine; name one of " + targetNames());
 }
 
 Result<CPUTarget> nibble::findCPUTarget(std::string_view name, std::string_view tuneFor) {
   NIBBLE_TRY(CPUTarget target, findUntuned(name));
   if (tuneFor.empty())
     tuneFor = name == "native" ? hostTuning() : "generic";
-  auto tuning = std::ranges::find_if(cpuTunings(), [&](const CPUTuning &one) {
-    return one.name == tuneFor && one.instructions == target.instructions;
-  });
-  if (tuning == cpuTunings().end())
-    return failure("unknown kind of CPU '" + std::string(tuneFor) + "' to tune " + target.name +
-                   " for; expected one of " + namesOf(cpuTunings(), target.instructions));
-  target.tuning = *tuning;
-  target.tune = tuning->schedule;
+  NIBBLE_TRY(target.tuning, parseTuning(tuneFor, target));
+  target.tune = target.tuning.schedule;
   return target;
 }

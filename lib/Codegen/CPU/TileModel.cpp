@@ -5,12 +5,13 @@
 
 using namespace nibble;
 
-static constexpr int64_t kRows = 16;    // of a panel
-static constexpr int64_t kColumns = 32; // of a group
-static constexpr int64_t kItemBytes = 16 << 10;
+static constexpr int64_t kRows = 16;        // of a panel
+static constexpr int64_t kColumns = 32;     // of a group
 static constexpr int64_t kMostTokens = 256; // of a block
 
 int64_t nibble::dotChains(const CPUTarget &target, int64_t tokens, int64_t planes) {
+  if (target.tuning.chains)
+    return target.tuning.chains;
   double inFlight = target.units().dots * target.tuning.dotLatency;
   return static_cast<double>(tokens * planes) < inFlight / 2 ? 2 : 1;
 }
@@ -53,6 +54,8 @@ double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, int6
 }
 
 int64_t nibble::integerTileTokens(const CPUTarget &target, const GroupWork &work) {
+  if (target.tuning.tileTokens)
+    return target.tuning.tileTokens;
   int64_t best = 1;
   for (int64_t tokens : {2, 4, 8})
     if (registersOfTile(target, work, tokens) <= target.vectorRegisters &&
@@ -67,6 +70,8 @@ bool nibble::multipliesPairs(const CPUTarget &target) {
 }
 
 int64_t nibble::floatTileTokens(const CPUTarget &target, int64_t chains) {
+  if (target.tuning.tileTokens)
+    return target.tuning.tileTokens;
   constexpr int64_t others = 3; // weights, and an activation as it is read and as it is used
   int64_t best = 1;
   while (2 * best * chains + others <= target.vectorRegisters && best < 8)
@@ -75,17 +80,19 @@ int64_t nibble::floatTileTokens(const CPUTarget &target, int64_t chains) {
 }
 
 int64_t nibble::tokensOfBlock(const CPUTarget &target, int64_t rowBytes) {
+  if (target.tuning.blockTokens)
+    return target.tuning.blockTokens;
   // The other part of the cache holds panels on their way, and results.
   int64_t fitting = target.tuning.l2Bytes * 5 / 8 / rowBytes / 8 * 8;
   return std::clamp<int64_t>(fitting, 16, kMostTokens);
 }
 
-int64_t nibble::panelsOfItem(int64_t panelBytes, int64_t panels) {
-  return std::clamp<int64_t>(kItemBytes / panelBytes, 1, panels);
+int64_t nibble::panelsOfItem(const CPUTarget &target, int64_t panelBytes, int64_t panels) {
+  return std::clamp<int64_t>(target.tuning.itemBytes / panelBytes, 1, panels);
 }
 
 PrefetchDistances nibble::prefetchDistances(const CPUTarget &target, int64_t tokens) {
-  if (tokens == 1 && target.tuning.streamsAlone)
-    return {};
-  return {target.tuning.nearPrefetch, target.tuning.farPrefetch};
+  const CPUTuning &tuning = target.tuning;
+  return tokens == 1 ? PrefetchDistances{tuning.loneNearPrefetch, tuning.loneFarPrefetch}
+                     : PrefetchDistances{tuning.nearPrefetch, tuning.farPrefetch};
 }

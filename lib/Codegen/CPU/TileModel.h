@@ -1,7 +1,8 @@
 //===- TileModel.h - How the loops of a linear are cut for a CPU --------------------*- C++ -*-===//
 //
 // Tiles, chains, prefetching and blocking follow from the description of the target (Target.h) by the few
-// estimates here, instead of a table of cases. The figures behind them are in reference/KERNELS-CPU.md.
+// estimates here, instead of a table of cases; a tuning that was measured (nibble-compile --tune) overrides
+// them. The figures behind them are in reference/KERNELS-CPU.md.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -46,7 +47,7 @@ int64_t tokensOfBlock(const CPUTarget &target, int64_t rowBytes);
 
 /// Panels of an item: long enough that claiming it costs nothing, short enough that a few items more or less
 /// a thread do not matter.
-int64_t panelsOfItem(int64_t panelBytes, int64_t panels);
+int64_t panelsOfItem(const CPUTarget &target, int64_t panelBytes, int64_t panels);
 
 /// How far ahead of a stream of weights its lines are asked for, in bytes; 0: not at all.
 struct PrefetchDistances {

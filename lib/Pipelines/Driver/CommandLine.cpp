@@ -11,6 +11,7 @@ Examples:
   nibble-compile SmolLM2-135M-Instruct.Q4_1.gguf -o smol      a quantized checkpoint keeps its codes and scales
   nibble-compile ./model -o model --precision=int8 --target=cpu:x86-64-v3,cpu:avx512-vnni
   nibble-compile ./model -o model --write-plan=plan.json      then edit the plan, and feed it back with --plan=plan.json
+  nibble-compile ./model -o model --tune --write-plan=plan.json      the fastest code for this machine; a minute
   nibble-compile ./model --compile-to=fuse -o - | nibble-opt --nibble-schedule
   nibble-compile model.mlir --compile-from=fuse --checkpoint=./model -o model
   nibble-compile ./model --compile-to=codegen --target=cpu:x86-64-v3,cpu:avx512-vnni -o code.mlir
@@ -57,8 +58,10 @@ int nibble::compileMain(int argc, char **argv) {
   app.add_option("--embedding", options.embedding, "FORMAT of the embedding table; likewise");
   app.add_option("--activations", options.activations,
                  "int8, int16, bf16 or f32; int8 with integer weights and f32 with float ones unless said");
-  app.add_option("--plan", options.plan,
-                 "Precision plan (JSON): overrides the above for the tensors that it names");
+  app.add_option(
+      "--plan", options.plan,
+      "Precision plan (JSON): overrides the above for the tensors that it names, and --tune-for for "
+      "the targets whose tuning it has");
   app.add_option("--write-plan", options.writePlan, "Writes the precision plan to this file");
   app.add_option(
          "--target", options.targets,
@@ -68,7 +71,16 @@ int nibble::compileMain(int argc, char **argv) {
       ->transform(CLI::Validator(checkTarget, "TARGET"));
   app.add_option("--tune-for", options.tuneFor,
                  "Kind of CPU whose speed decides tiles and schedule: generic, znver4, cascadelake, "
-                 "sapphirerapids; this machine's with the target native");
+                 "sapphirerapids; this machine's with the target native. Choices may follow: "
+                 "znver4,tile-tokens=4,near-prefetch=0");
+  CLI::Option *tune = app.add_flag(
+      "--tune", options.tune,
+      "Measures the code generator's choices on this machine, for this model's linears and the most "
+      "capable target that runs here; --write-plan keeps what it finds, so that --plan gives the "
+      "same artifact again");
+  app.add_option("--tune-seconds", options.tuneSeconds, "How long --tune may take; 60 unless said")
+      ->check(CLI::Range(1.0, 86400.0))
+      ->needs(tune);
   app.add_option("--context", options.context,
                  "Positions of a sequence at run time unless a run says otherwise; at most the model's")
       ->check(CLI::PositiveNumber);

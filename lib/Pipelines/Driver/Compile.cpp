@@ -13,6 +13,7 @@
 #include "lib/Pipelines/Driver/Report.h"
 #include "lib/Pipelines/Driver/WeightSegment.h"
 #include "lib/Pipelines/Passes.h"
+#include "lib/Tune/Tune.h"
 #include "nibble/Artifact/Writer.h"
 #include "nibble/Codegen/CPU/CompileKernels.h"
 #include "nibble/Codegen/CPU/Passes.h"
@@ -23,6 +24,7 @@
 #include "nibble/Pipelines/PrecisionOfModule.h"
 #include "nibble/Pipelines/Registration.h"
 #include "nibble/runtime/ArtifactFormat.h"
+#include "runtime/cpu/WorkerPool.h"
 
 #include "mlir/Bytecode/BytecodeWriter.h"
 #include "mlir/IR/AsmState.h"
@@ -88,6 +90,7 @@ private:
   }
 
   Result<void> checkOptions();
+  Result<void> readTunings();
   Result<void> findTargets();
   Result<void> openInputs();
   Result<void> readModule();
@@ -97,6 +100,8 @@ private:
   Result<void> runPipeline(Phase phase);
   Result<void> writePlanFile();
   Result<std::string> bytecode();
+  CPUTarget *tunedTarget();
+  Result<void> tune();
   Result<void> generateCode();
   Result<void> emitCode(ModuleOp lowered, const CPUTarget &target);
   Result<void> writeModule();
@@ -117,6 +122,8 @@ private:
   std::optional<ArtifactWriter> writer;
   OwningOpRef<ModuleOp> module;
   PrecisionPlan plan;
+  std::map<std::string, std::string> tunings; // by target: what a plan says, or --tune found
+  std::optional<TuneReport> tuned;
   std::string fusedModule; // bytecode of the fuse phase; empty where compilation starts behind it
   std::vector<CompiledImage> images;
 };
@@ -136,9 +143,13 @@ Result<void> Compiler::checkOptions() {
   if (choosesFormats && firstPhase() >= Phase::Quantize)
     return usage("formats were chosen before the phase " + std::string(phaseName(firstPhase())) +
                  "; resume from import, or leave precision, head, embedding, activations and plan out");
-  if (firstPhase() == Phase::Codegen && !(options.targets.empty() && options.tuneFor.empty()))
-    return usage("code was generated before the phase codegen ended; resume from schedule, or leave --target "
-                 "and --tune-for out");
+  if (firstPhase() == Phase::Codegen &&
+      !(options.targets.empty() && options.tuneFor.empty() && !options.tune))
+    return usage(
+        "code was generated before the phase codegen ended; resume from schedule, or leave --target, "
+        "--tune-for and --tune out");
+  if (options.tune && options.to < Phase::Codegen)
+    return usage("--tune needs the phase codegen");
   if (!options.writePlan.empty() && options.to < Phase::Quantize)
     return usage("--write-plan needs the phase quantize");
   if (options.output.empty() && options.to == Phase::Link)
@@ -150,7 +161,26 @@ Result<void> Compiler::checkOptions() {
     if (!input.empty() && input != "-" && options.output != "-" &&
         fs::equivalent(input, options.output, ignored) && !fs::is_directory(input, ignored))
       return usage(options.output + " is what is compiled; give -o another name");
+  NIBBLE_CHECK(readTunings());
   return findTargets();
+}
+
+/// From the plan, also those of targets that this compilation has no use for.
+Result<void> Compiler::readTunings() {
+  if (options.plan.empty())
+    return {};
+  NIBBLE_TRY(PrecisionPlan given, readPlan(options.plan));
+  for (const auto &[name, tuning] : given.tuning) {
+    std::string where = options.plan + ": tuning of \"" + name + "\": ";
+    auto target = findCPUTarget(name, tuning);
+    if (!target)
+      return nibble::failure(where + target.error().message);
+    if (target->name != name)
+      return nibble::failure(where + "what that is depends on the machine; name a target, here \"" +
+                             target->name + "\"");
+  }
+  tunings = std::move(given.tuning);
+  return {};
 }
 
 Result<void> Compiler::findTargets() {
@@ -165,13 +195,47 @@ Result<void> Compiler::findTargets() {
     Result<CPUTarget> target = findCPUTarget(name, options.tuneFor);
     if (!target)
       return usage("--tune-for: " + target.error().message);
+    if (auto tuned = tunings.find(target->name); tuned != tunings.end()) {
+      NIBBLE_TRY(target, findCPUTarget(target->name, tuned->second));
+    }
     if (llvm::none_of(targets, [&](const CPUTarget &known) { return known.name == target->name; }))
       targets.push_back(*std::move(target));
     if (targets.back().instructions != targets.front().instructions)
       return usage("an artifact holds code for one instruction set; " + targets.front().name + " and " +
                    targets.back().name + " are of two");
   }
+  if (options.tune && !tunedTarget())
+    return usage("--tune measures on this machine, which does not run code for " + targets.back().name +
+                 "; name a target that it runs, or tune where that runs");
   return {};
+}
+
+/// The most capable target that this machine runs; null if it runs none of them.
+CPUTarget *Compiler::tunedTarget() {
+  CPUTarget *best = nullptr;
+  for (CPUTarget &target : targets)
+    if (runsHere(target) && (!best || target.needs.size() > best->needs.size()))
+      best = &target;
+  return best;
+}
+
+Result<void> Compiler::tune() {
+  CPUTarget &target = *tunedTarget();
+  progress.begin("tuning for " + target.name);
+  constexpr double whole = 1000;
+  auto report =
+      tuneLinears(*module, target, options.threads ? options.threads : defaultThreads(), options.tuneSeconds,
+                  [&](double share) {
+                    progress.advance(static_cast<uint64_t>(share * whole), static_cast<uint64_t>(whole));
+                  });
+  if (!report)
+    return diagnostics.take(report.error().message);
+  target.tuning = report->found.best;
+  tunings[target.name] = target.tuning.spelling();
+  if (options.to == Phase::Codegen && options.report != ReportKind::None)
+    std::cerr << tuneTable(*report);
+  tuned = *std::move(report);
+  return writePlanFile();
 }
 
 Result<void> Compiler::openInputs() {
@@ -270,7 +334,9 @@ Result<void> Compiler::writePlanFile() {
   plan = precisionOfModule(*module);
   if (options.writePlan.empty())
     return {};
-  return writePlan(plan, options.writePlan);
+  PrecisionPlan written = plan;
+  written.tuning = tunings;
+  return writePlan(written, options.writePlan);
 }
 
 /// Without locations, which may name files of this machine.
@@ -399,7 +465,9 @@ Result<void> Compiler::link() {
   report.weightBytes = weights.size;
   report.fileBytes = writer->segmentOffset(weightSegment) + weights.size;
   for (const CompiledImage &image : images)
-    report.variants.push_back({image.target.name, image.kernels.size(), image.bytes.size()});
+    report.variants.push_back(
+        {image.target.name, image.target.tuning.spelling(), image.kernels.size(), image.bytes.size()});
+  report.tuned = std::move(tuned);
   report.arena.assign(program.getArena()->begin(), program.getArena()->end());
   report.privateBytes = *program.getPrivateBytes();
   report.dispatches = static_cast<size_t>(llvm::range_size(program.getBody().getOps<rt::DispatchOp>()));
@@ -450,6 +518,8 @@ Result<void> Compiler::run() {
       NIBBLE_TRY(fusedModule, bytecode());
     }
   }
+  if (options.tune)
+    NIBBLE_CHECK(tune());
   if (options.to >= Phase::Codegen)
     NIBBLE_CHECK(generateCode());
   if (options.to == Phase::Link)

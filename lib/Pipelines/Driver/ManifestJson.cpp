@@ -157,7 +157,7 @@ Result<Json> nibble::variantJson(rt::ProgramOp program, const WeightSegment &wei
     kernels.push_back(std::move(entry));
   }
   NIBBLE_TRY(Json programEntry, ProgramWriter(program, weights, image).write());
-  return Json{{"target", image.target.name},    {"tuned_for", image.target.tuning.name},
+  return Json{{"target", image.target.name},    {"tuned_for", image.target.tuning.spelling()},
               {"features", image.target.needs}, {"segment", codeSegment},
               {"kernels", std::move(kernels)},  {"program", std::move(programEntry)}};
 }

@@ -149,8 +149,11 @@ std::string nibble::reportTable(const Report &report) {
            mebibytes(static_cast<uint64_t>(report.privateBytes)) + " a thread\n";
   for (const Report::Variant &variant : report.variants)
     table += "code      " + variant.target + ": " + std::to_string(variant.kernels) + " kernels, " +
-             mebibytes(variant.codeBytes) + ", " + std::to_string(report.dispatches) + " dispatches a step\n";
+             mebibytes(variant.codeBytes) + ", " + std::to_string(report.dispatches) +
+             " dispatches a step; tuned for " + variant.tuning + "\n";
   table += "file      " + report.output + ": " + mebibytes(report.fileBytes) + "\n";
+  if (report.tuned)
+    table += "\n" + tuneTable(*report.tuned);
   return table;
 }
 
@@ -168,23 +171,28 @@ Json nibble::reportJson(const Report &report) {
   }
   Json variants = Json::array();
   for (const Report::Variant &variant : report.variants)
-    variants.push_back(
-        {{"target", variant.target}, {"kernels", variant.kernels}, {"code_bytes", variant.codeBytes}});
+    variants.push_back({{"target", variant.target},
+                        {"tuned_for", variant.tuning},
+                        {"kernels", variant.kernels},
+                        {"code_bytes", variant.codeBytes}});
   Json stages = Json::object();
   for (const auto &[name, seconds] : report.stages)
     stages[name] = seconds;
-  return {{"file", report.output},
-          {"file_bytes", report.fileBytes},
-          {"model", report.model},
-          {"tensors", std::move(tensors)},
-          {"weight_bytes", report.weightBytes},
-          {"bits_per_weight", bitsPerWeight(report.weightBytes, totalElements(report))},
-          {"memory",
-           {{"arena", report.arena},
-            {"private_bytes", report.privateBytes},
-            {"cache_type", report.cacheType},
-            {"cache_bytes_a_position", cacheBytes(report)}}},
-          {"dispatches", report.dispatches},
-          {"variants", std::move(variants)},
-          {"seconds", std::move(stages)}};
+  Json json = {{"file", report.output},
+               {"file_bytes", report.fileBytes},
+               {"model", report.model},
+               {"tensors", std::move(tensors)},
+               {"weight_bytes", report.weightBytes},
+               {"bits_per_weight", bitsPerWeight(report.weightBytes, totalElements(report))},
+               {"memory",
+                {{"arena", report.arena},
+                 {"private_bytes", report.privateBytes},
+                 {"cache_type", report.cacheType},
+                 {"cache_bytes_a_position", cacheBytes(report)}}},
+               {"dispatches", report.dispatches},
+               {"variants", std::move(variants)},
+               {"seconds", std::move(stages)}};
+  if (report.tuned)
+    json["tuning"] = tuneJson(*report.tuned);
+  return json;
 }

@@ -8,6 +8,7 @@
 
 #include "lib/Pipelines/Driver/Progress.h"
 #include "lib/Pipelines/Driver/WeightSegment.h"
+#include "lib/Tune/Tune.h"
 #include "nibble/Quantize/PrecisionPlan.h"
 
 #include <nlohmann/json.hpp>
@@ -21,11 +22,12 @@ struct Report {
   PrecisionPlan plan;
   uint64_t weightBytes = 0, fileBytes = 0;
   struct Variant {
-    std::string target;
+    std::string target, tuning;
     size_t kernels = 0;
     uint64_t codeBytes = 0;
   };
   std::vector<Variant> variants;
+  std::optional<TuneReport> tuned;
   std::vector<int64_t> arena; // [bytes a token, bytes a row of logits, bytes]
   int64_t privateBytes = 0;   // a worker
   size_t dispatches = 0;

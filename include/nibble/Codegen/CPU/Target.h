@@ -28,33 +28,51 @@ enum class DotProduct {
 
 /// What a core starts in a cycle, with vectors of one width.
 struct VectorUnits {
-  double dots = 1;     // vpdpbusd, sdot; pmaddubsw is as fast wherever it was measured
-  double bf16Dots = 0; // vdpbf16ps; 0: has none
-  double fmas = 1;     // f32 multiply-adds
+  double dots = 1; // vpdpbusd, sdot; pmaddubsw is as fast wherever it was measured
+  double fmas = 1; // f32 multiply-adds
   double loads = 1;
 };
 
-/// How fast one core of a kind of CPU is. Measured figures: reference/KERNELS-CPU.md,
-/// prototypes/cpu/ports.cpp; the rest is from the manufacturers' optimization manuals.
+/// How fast one core of a kind of CPU is, and what was chosen for it. Measured figures:
+/// reference/KERNELS-CPU.md, prototypes/cpu/ports.cpp; the rest is from the manufacturers' optimization
+/// manuals.
 struct CPUTuning {
   std::string name; // "znver4"
   InstructionSet instructions = InstructionSet::X86_64;
-  std::string schedule; // LLVM's tune-cpu: not znver4, whose scheduler shuffles loads
-  VectorUnits narrow;   // vectors of 128 and 256 bits
-  VectorUnits wide;     // vectors of 512 bits
-  unsigned issue = 4;   // instructions a cycle
-  unsigned dotLatency = 5, bf16DotLatency = 6, fmaLatency = 4; // cycles
+  std::string schedule;    // LLVM's tune-cpu: not znver4, whose scheduler shuffles loads
+  VectorUnits narrow;      // vectors of 128 and 256 bits
+  VectorUnits wide;        // vectors of 512 bits
+  unsigned issue = 4;      // instructions a cycle
+  unsigned dotLatency = 5; // cycles
   /// A scalar broadcast inside the instruction that uses it costs no more than a register would. Otherwise
   /// the load binds, and one broadcast into a register should serve several dot products.
   bool freeBroadcasts = true;
-  int64_t l1Bytes = 32 << 10, l2Bytes = 1 << 20; // data caches of a core
-  /// How far ahead of a stream of weights its lines are best asked for, in bytes, into the first- and into
-  /// the second-level cache; 0: not at all.
+  int64_t l2Bytes = 1 << 20; // second-level cache of a core
+  /// How far ahead of a stream of weights its lines are asked for, in bytes, into the first- and into the
+  /// second-level cache. 0: not at all, which suits cores whose own prefetchers keep a stream at full
+  /// bandwidth.
   int64_t nearPrefetch = 2304, farPrefetch = 0;
-  /// The core's own prefetchers keep a stream with little work a line at full bandwidth: asking for its lines
-  /// as well then costs.
-  bool streamsAlone = false;
+  int64_t loneNearPrefetch = 2304, loneFarPrefetch = 0; // in tiles of one token, which do little work a line
+  int64_t itemBytes = 16 << 10;                         // of the weights in an item
+  // What the tile model (lib/Codegen/CPU/TileModel.h) estimates where it is 0.
+  int64_t tileTokens = 0;
+  int64_t chains = 0;
+  int64_t blockTokens = 0;
+
+  /// "znver4,tile-tokens=4": the name of a tuning that there is, and the fields that differ from it.
+  std::string spelling() const;
 };
+
+/// A choice that may stand behind a tuning's name, NAME=VALUE; `nibble-compile --tune` measures its values.
+struct TuningField {
+  std::string_view name; // "tile-tokens"
+  int64_t CPUTuning::*member;
+  int64_t least, most, multiple;    // of values that can be said
+  uint32_t leastTokens, mostTokens; // of the steps that it concerns
+  std::vector<int64_t> candidates;  // worth measuring
+};
+/// All, those that matter most first.
+const std::vector<TuningField> &tuningFields();
 
 struct CPUTarget {
   std::string name;               // "avx512-vnni"
@@ -95,8 +113,11 @@ const std::vector<CPUTuning> &cpuTunings();
 /// Whether this machine has the features that the target needs.
 bool runsHere(const CPUTarget &target);
 
+/// Reads what CPUTuning::spelling() gives; errors name the field.
+Result<CPUTuning> parseTuning(std::string_view spelling, const CPUTarget &target);
+
 /// The target of a name ("avx512-vnni", "x86-64-v3"), or "native": the most capable that this machine runs.
-/// `tuneFor` names a tuning; empty is that of this machine for "native", else "generic".
+/// `tuneFor` is the spelling of a tuning; empty is this machine's for "native", else "generic".
 Result<CPUTarget> findCPUTarget(std::string_view name, std::string_view tuneFor = "");
 
 } // namespace nibble
