@@ -204,10 +204,13 @@ Result<void> Compiler::findTargets() {
       return usage("an artifact holds code for one instruction set; " + targets.front().name + " and " +
                    targets.back().name + " are of two");
   }
-  if (options.tune && !tunedTarget())
-    return usage("--tune measures on this machine, which does not run code for " + targets.back().name +
-                 "; name a target that it runs, or tune where that runs");
-  return {};
+  if (!options.tune || tunedTarget())
+    return {};
+  std::string all;
+  for (const CPUTarget &target : targets)
+    all += (all.empty() ? "" : ", ") + target.name;
+  return usage("--tune measures on this machine, which does not run code for " + all +
+               "; name a target that it runs, or tune where that runs");
 }
 
 /// The most capable target that this machine runs; null if it runs none of them.

@@ -51,6 +51,47 @@ TEST(CPUTargets, Tunings) {
   EXPECT_THAT(findCPUTarget("pentium").error().message, HasSubstr("expected native or one of x86-64,"));
 }
 
+TEST(CPUTargets, ATuningIsSpelled) {
+  const char *spelling = "sapphirerapids,tile-tokens=4,near-prefetch=1152,far-prefetch=0";
+  Result<CPUTarget> target = findCPUTarget("avx512-vnni", spelling);
+  ASSERT_TRUE(target) << target.error().message;
+  EXPECT_EQ(target->tune, "sapphirerapids");
+  EXPECT_EQ(target->tuning.tileTokens, 4);
+  EXPECT_EQ(target->tuning.nearPrefetch, 1152);
+  EXPECT_EQ(target->tuning.farPrefetch, 0);
+  EXPECT_EQ(target->tuning.spelling(), spelling);
+  // What the kind of CPU has anyway is not said.
+  EXPECT_EQ(findCPUTarget("avx512-vnni", "znver4,item-bytes=16384")->tuning.spelling(), "znver4");
+  for (const CPUTuning &tuning : cpuTunings())
+    EXPECT_EQ(tuning.spelling(), tuning.name);
+}
+
+/// Whatever is measured can be said.
+TEST(CPUTargets, EveryCandidateIsSpelled) {
+  for (const TuningField &field : tuningFields())
+    for (int64_t value : field.candidates) {
+      CPUTuning tuning = cpuTunings().front();
+      tuning.*field.member = value;
+      Result<CPUTarget> target = findCPUTarget("avx512-vnni", tuning.spelling());
+      ASSERT_TRUE(target) << target.error().message;
+      EXPECT_EQ(target->tuning.*field.member, value) << field.name;
+    }
+}
+
+TEST(CPUTargets, WhatATuningCannotSay) {
+  auto problem = [](const char *spelling) { return findCPUTarget("avx512", spelling).error().message; };
+  EXPECT_THAT(problem("znver4,tile=4"),
+              HasSubstr("a tuning has no field 'tile'; expected lone-near-prefetch,"));
+  EXPECT_THAT(problem("znver4,"), HasSubstr("a tuning has no field ''"));
+  EXPECT_THAT(problem("znver4,chains"), HasSubstr("'chains': expected chains= and a number from 1 to 2"));
+  for (const char *value : {"", "0", "3", "-1", "2x", "x", " 2", "99999999999999999999"})
+    EXPECT_THAT(problem(("znver4,chains=" + std::string(value)).c_str()), HasSubstr("from 1 to 2")) << value;
+  EXPECT_THAT(problem("znver4,near-prefetch=100"),
+              HasSubstr("'near-prefetch=100': expected near-prefetch= and a multiple of 64 from 0 to 65536"));
+  EXPECT_THAT(problem("znver4,chains=1,chains=2"), HasSubstr("'chains=2': the field stands twice"));
+  EXPECT_THAT(problem(",chains=1"), HasSubstr("unknown kind of CPU '' to tune avx512 for"));
+}
+
 class EveryTarget : public TargetTest {};
 
 /// A kernel of bytes, and one that converts f16 and divides by a norm: what libraries are usually called for.

@@ -48,6 +48,25 @@ TEST(PrecisionPlan, WritesInNaturalOrder) {
   EXPECT_EQ(*parsePlan(printPlan({}), "plan.json"), PrecisionPlan{});
 }
 
+TEST(PrecisionPlan, HasTunings) {
+  PrecisionPlan plan;
+  plan.tensors["w"] = {{Element::Int4, 32, Zero::None}, Activations::Int8};
+  plan.tuning = {{"x86-64-v3", "generic"}, {"avx512-vnni", "znver4,tile-tokens=4"}};
+  std::string text = printPlan(plan);
+  EXPECT_EQ(text, R"({
+  "version": 1,
+  "tuning": {
+    "avx512-vnni": "znver4,tile-tokens=4",
+    "x86-64-v3": "generic"
+  },
+  "tensors": {
+    "w": {"format": "int4-g32", "activations": "int8"}
+  }
+}
+)");
+  EXPECT_EQ(*parsePlan(text, "plan.json"), plan);
+}
+
 TEST(PrecisionPlan, NaturalOrder) {
   NaturalLess less;
   std::vector<std::string_view> ordered = {"",      "a",      "a.0",  "a.1",   "a.2.b",
@@ -89,6 +108,10 @@ TEST(PrecisionPlan, Messages) {
               HasSubstr("\"w\" stands twice"));
   EXPECT_THAT(messageOf(R"({"version": 1, "version": 1, "tensors": {}})"),
               HasSubstr("\"version\" stands twice"));
+  EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {}, "tuning": []})"),
+              HasSubstr("my.json: expected \"tuning\" to be an object of target names"));
+  EXPECT_THAT(messageOf(R"({"version": 1, "tensors": {}, "tuning": {"avx512": {}}})"),
+              HasSubstr("my.json: tuning of \"avx512\": found object, expected a string such as"));
   EXPECT_THAT(messageOf(std::string(100000, '[') + std::string(100000, ']')), HasSubstr("nested"));
   std::string objects;
   for (int i = 0; i < 50000; ++i)
