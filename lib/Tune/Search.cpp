@@ -12,9 +12,10 @@
 
 using namespace nibble;
 
-static constexpr size_t kFewestRounds = 3;        // to tell a gain from noise
-static constexpr double kSmallestGain = 0.005;    // worth a change
-static constexpr double kShareOfLastRounds = 0.1; // of the time, kept for step 3
+static constexpr size_t kFewestRounds = 3;     // to tell a gain from noise
+static constexpr double kSmallestGain = 0.005; // worth a change
+static constexpr double kHopeless = 0.02;      // slower by this share in the first rounds
+static constexpr double kSearchShare = 0.9;    // of the time: the rest is for step 3
 
 Quartiles::Quartiles(std::vector<double> ratios) {
   std::sort(ratios.begin(), ratios.end());
@@ -37,8 +38,27 @@ static double geometricMean(const std::vector<double> &values) {
 
 namespace {
 
-/// [round][number][tokens] seconds.
-using Rounds = std::vector<std::vector<std::vector<double>>>;
+/// A candidate, and what rounds gave.
+struct Candidate {
+  size_t number;                            // at the bench
+  int64_t value;                            // of the field
+  std::vector<std::vector<double>> seconds; // [round][tokens]
+
+  /// Geometric means over the steps, by round.
+  std::vector<double> times() const {
+    std::vector<double> means;
+    for (const std::vector<double> &round : seconds)
+      means.push_back(geometricMean(round));
+    return means;
+  }
+  /// To another in the same rounds: its own first ones.
+  Quartiles ratioTo(const Candidate &other) const {
+    std::vector<double> ratios = times(), others = other.times();
+    for (size_t i = 0; i < ratios.size(); ++i)
+      ratios[i] /= others[i];
+    return Quartiles(std::move(ratios));
+  }
+};
 
 class Search {
 public:
@@ -49,8 +69,11 @@ public:
 
 private:
   Result<bool> turn(const TuningField &field, double doneBefore, double doneAfter);
+  Result<std::vector<Candidate>> candidatesOf(const TuningField &field, double doneBefore, double doneAfter);
   Result<void> compareWithEstimate();
-  Rounds measure(std::span<const size_t> numbers, std::span<const uint32_t> tokens, double until);
+  void measure(std::span<Candidate *const> candidates, std::span<const uint32_t> tokens, size_t rounds,
+               double until);
+  /// Whether so large a share of the time is over.
   bool timeIsUp(double share) { return bench.now() >= share * options.seconds; }
 
   TuningBench &bench;
@@ -62,67 +85,73 @@ private:
 } // namespace
 
 /// Fewer rounds than asked for where the time ends before.
-Rounds Search::measure(std::span<const size_t> numbers, std::span<const uint32_t> tokens, double until) {
-  Rounds rounds;
-  while (rounds.size() < options.rounds && !timeIsUp(until))
-    rounds.push_back(bench.measure(numbers, tokens));
-  return rounds;
+void Search::measure(std::span<Candidate *const> candidates, std::span<const uint32_t> tokens, size_t rounds,
+                     double until) {
+  std::vector<size_t> numbers;
+  for (const Candidate *candidate : candidates)
+    numbers.push_back(candidate->number);
+  for (; rounds > 0 && !timeIsUp(until); --rounds) {
+    auto seconds = bench.measure(numbers, tokens);
+    for (size_t i = 0; i < candidates.size(); ++i)
+      candidates[i]->seconds.push_back(std::move(seconds[i]));
+  }
+}
+
+/// The present value first; those whose code is another's are left out.
+Result<std::vector<Candidate>> Search::candidatesOf(const TuningField &field, double doneBefore,
+                                                    double doneAfter) {
+  CPUTuning tuning = result.best;
+  NIBBLE_TRY(size_t present, bench.prepare(tuning));
+  std::vector<Candidate> candidates = {{present, tuning.*field.member, {}}};
+  double step = (doneAfter - doneBefore) / static_cast<double>(field.candidates.size());
+  for (int64_t value : field.candidates) {
+    if (timeIsUp(kSearchShare))
+      break;
+    bench.advance(doneBefore += step);
+    tuning.*field.member = value;
+    NIBBLE_TRY(size_t number, bench.prepare(tuning));
+    if (!std::ranges::count(candidates, number, &Candidate::number))
+      candidates.push_back({number, value, {}});
+  }
+  return candidates;
 }
 
 /// Whether the field was changed.
 Result<bool> Search::turn(const TuningField &field, double doneBefore, double doneAfter) {
-  const double until = 1 - kShareOfLastRounds;
   std::vector<uint32_t> tokens;
   for (uint32_t count : options.tokens)
     if (count >= field.leastTokens && count <= field.mostTokens)
       tokens.push_back(count);
   if (tokens.empty())
     return false;
-
-  CPUTuning candidate = result.best;
-  NIBBLE_TRY(size_t present, bench.prepare(candidate));
-  std::vector<size_t> numbers = {present};
-  std::vector<int64_t> values = {candidate.*field.member};
-  for (size_t i = 0; i < field.candidates.size() && !timeIsUp(until); ++i) {
-    bench.advance(std::lerp(doneBefore, doneAfter,
-                            static_cast<double>(i) / static_cast<double>(field.candidates.size())));
-    candidate.*field.member = field.candidates[i];
-    NIBBLE_TRY(size_t number, bench.prepare(candidate));
-    if (std::ranges::count(numbers, number))
-      continue; // says what another says
-    numbers.push_back(number);
-    values.push_back(field.candidates[i]);
-  }
-  if (numbers.size() == 1)
+  NIBBLE_TRY(std::vector<Candidate> candidates, candidatesOf(field, doneBefore, doneAfter));
+  if (candidates.size() == 1)
     return false;
-  Rounds rounds = measure(numbers, tokens, until);
-  if (rounds.size() < kFewestRounds) {
+
+  // A few rounds leave those that may win.
+  std::vector<Candidate *> running;
+  for (Candidate &candidate : candidates)
+    running.push_back(&candidate);
+  const Candidate &present = candidates.front();
+  measure(running, tokens, kFewestRounds, kSearchShare);
+  if (present.seconds.size() < kFewestRounds) {
     result.complete = false;
     return false;
   }
+  std::erase_if(running, [&](Candidate *one) { return one->ratioTo(present).median > 1 + kHopeless; });
+  if (running.size() > 1)
+    measure(running, tokens, options.rounds - kFewestRounds, kSearchShare);
 
-  ChoiceTurn turn{.field = field.name, .before = values[0]};
-  for (size_t i = 1; i < numbers.size(); ++i) {
-    std::vector<double> before, after, ratios;
-    for (const auto &round : rounds) {
-      before.push_back(geometricMean(round[0]));
-      after.push_back(geometricMean(round[i]));
-      ratios.push_back(after.back() / before.back());
-    }
-    Quartiles ratio(ratios);
-    if (i > 1 && ratio.median >= turn.ratio.median)
-      continue;
-    turn.best = values[i];
-    turn.beforeSeconds = medianOf(before);
-    turn.bestSeconds = medianOf(after);
-    turn.ratio = ratio;
-  }
-  turn.taken = turn.ratio.isGain();
-  if (turn.taken)
-    result.best.*field.member = turn.best;
-  result.candidates += numbers.size() - 1;
-  result.turns.push_back(turn);
-  return turn.taken;
+  const Candidate &best =
+      *std::ranges::min_element(candidates.begin() + 1, candidates.end(), {},
+                                [&](const Candidate &one) { return one.ratioTo(present).median; });
+  Quartiles ratio = best.ratioTo(present);
+  result.turns.push_back({field.name, present.value, best.value, medianOf(present.times()),
+                          medianOf(best.times()), ratio, ratio.isGain()});
+  result.candidates += candidates.size() - 1;
+  if (ratio.isGain())
+    result.best.*field.member = best.value;
+  return ratio.isGain();
 }
 
 Result<void> Search::compareWithEstimate() {
@@ -130,21 +159,22 @@ Result<void> Search::compareWithEstimate() {
   NIBBLE_TRY(size_t after, bench.prepare(result.best));
   if (before == after)
     return {};
-  const size_t numbers[] = {before, after};
-  Rounds rounds = measure(numbers, options.tokens, 1);
-  std::vector<double> ratios;
-  for (const auto &round : rounds)
-    ratios.push_back(geometricMean(round[1]) / geometricMean(round[0]));
-  if (rounds.size() >= kFewestRounds && Quartiles(ratios).median >= 1)
+  Candidate estimated{before, 0, {}}, best{after, 0, {}};
+  Candidate *both[] = {&estimated, &best};
+  measure(both, options.tokens, options.rounds, 1);
+  if (best.seconds.empty())
+    return {};
+  if (best.seconds.size() >= kFewestRounds && best.ratioTo(estimated).median >= 1)
     result.best = estimate;
-  for (size_t i = 0; i < options.tokens.size() && !rounds.empty(); ++i) {
-    std::vector<double> estimated, best, ratio;
-    for (const auto &round : rounds) {
-      estimated.push_back(round[0][i]);
-      best.push_back(round[1][i]);
-      ratio.push_back(round[1][i] / round[0][i]);
-    }
-    result.steps.push_back({options.tokens[i], medianOf(estimated), medianOf(best), Quartiles(ratio)});
+  for (size_t i = 0; i < options.tokens.size(); ++i) {
+    auto only = [&](const Candidate &all) {
+      Candidate one{all.number, 0, {}};
+      for (const std::vector<double> &round : all.seconds)
+        one.seconds.push_back({round[i]});
+      return one;
+    };
+    Candidate a = only(estimated), b = only(best);
+    result.steps.push_back({options.tokens[i], medianOf(a.times()), medianOf(b.times()), b.ratioTo(a)});
   }
   return {};
 }
@@ -154,7 +184,7 @@ Result<SearchResult> Search::run() {
   const std::vector<TuningField> &fields = tuningFields();
   size_t settled = 0; // fields that had their turn since the last change, the changed one included
   for (size_t done = 0; settled < fields.size(); ++done) {
-    if (timeIsUp(1 - kShareOfLastRounds)) {
+    if (timeIsUp(kSearchShare)) {
       result.complete = false;
       break;
     }

@@ -18,8 +18,8 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
       // What no CPU of the kinds below is hurt by: one unit of 512 bits or two of 256.
       {.name = "generic",
        .schedule = "icelake-server",
-       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
-       .wide = {.dots = 1, .fmas = 1, .loads = 1},
+       .narrow = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 2},
+       .wide = {.dots = 1, .bf16Dots = 0.5, .fmas = 1, .loads = 1},
        .issue = 4,
        .dotLatency = 5,
        .freeBroadcasts = true,
@@ -30,8 +30,8 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
        .loneFarPrefetch = 9216},
       {.name = "znver4",
        .schedule = "icelake-server",
-       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
-       .wide = {.dots = 1, .fmas = 1, .loads = 1},
+       .narrow = {.dots = 2, .bf16Dots = 2, .fmas = 2, .loads = 2},
+       .wide = {.dots = 1, .bf16Dots = 1, .fmas = 1, .loads = 1},
        .issue = 6,
        .dotLatency = 4,
        .freeBroadcasts = true,
@@ -41,20 +41,21 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
       // Two units of 512 bits; a broadcast operand occupies a load port for longer than the product takes.
       {.name = "cascadelake",
        .schedule = "cascadelake",
-       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
-       .wide = {.dots = 2, .fmas = 2, .loads = 2},
+       .narrow = {.dots = 2, .bf16Dots = 0, .fmas = 2, .loads = 2},
+       .wide = {.dots = 2, .bf16Dots = 0, .fmas = 2, .loads = 2},
        .issue = 4,
        .dotLatency = 5,
        .freeBroadcasts = false,
        .l2Bytes = 1 << 20,
        .nearPrefetch = 2304,
        .loneNearPrefetch = 0},
-      // Measured on Emerald Rapids: broadcasts of 32 bits are three a cycle at either width. Its own
-      // prefetchers reach 64% of the read bandwidth at one token, asking for lines at both distances 95%.
+      // Measured on Emerald Rapids: vdpbf16ps does half the products of FMA a cycle; broadcasts of 32 bits
+      // are three a cycle at either width. Its own prefetchers reach 64% of the read bandwidth at one
+      // token, asking for lines at both distances 95%.
       {.name = "sapphirerapids",
        .schedule = "sapphirerapids",
-       .narrow = {.dots = 2, .fmas = 2, .loads = 3},
-       .wide = {.dots = 2, .fmas = 2, .loads = 2},
+       .narrow = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 3},
+       .wide = {.dots = 2, .bf16Dots = 0.5, .fmas = 2, .loads = 2},
        .issue = 6,
        .dotLatency = 5,
        .freeBroadcasts = true,
@@ -67,7 +68,7 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
       {.name = "generic",
        .instructions = InstructionSet::AArch64,
        .schedule = "neoverse-n1",
-       .narrow = {.dots = 2, .fmas = 2, .loads = 2},
+       .narrow = {.dots = 2, .bf16Dots = 0, .fmas = 2, .loads = 2},
        .wide = {},
        .issue = 4,
        .dotLatency = 4,

@@ -62,7 +62,7 @@ private:
 /// Least at a tile of 4 tokens, a distance of 4608 for one token, and items of 32 KiB; more so for more
 /// tokens, as of a real machine.
 double valley(const CPUTuning &tuning, uint32_t tokens) {
-  double time = 1e-3 * tokens;
+  double time = 1e-4 * tokens;
   if (tokens == 1)
     time *= tuning.loneNearPrefetch == 4608 ? 0.9 : 1;
   else
@@ -102,7 +102,7 @@ TEST(Search, FindsTheMinimum) {
   ASSERT_EQ(found.steps.size(), kTokens.size());
   EXPECT_NEAR(found.steps[0].ratio.median, 0.9 * 0.95, 1e-9);
   EXPECT_NEAR(found.steps[5].ratio.median, 0.8 * 0.95, 1e-9);
-  EXPECT_NEAR(found.steps[5].estimateSeconds, 0.256, 1e-9);
+  EXPECT_NEAR(found.steps[5].estimateSeconds, 0.0256, 1e-9);
 
   const ChoiceTurn *tile = turnOf(found, "tile-tokens");
   ASSERT_TRUE(tile);
@@ -111,7 +111,7 @@ TEST(Search, FindsTheMinimum) {
   EXPECT_TRUE(tile->taken);
   EXPECT_NEAR(tile->ratio.median, 0.8, 1e-9);
   // (4 * 8 * 16 * 64 * 256)^(1/5) tokens: one token is none of its concern.
-  EXPECT_NEAR(tile->beforeSeconds, 1e-3 * 24.2515, 1e-6);
+  EXPECT_NEAR(tile->beforeSeconds, 1e-4 * 24.2515, 1e-7);
 }
 
 /// A choice that is best only once another was made is found when its turn comes again.
@@ -119,14 +119,14 @@ TEST(Search, ComesBackToAChoice) {
   FakeBench bench;
   bench.seconds = [](const CPUTuning &tuning, uint32_t tokens) {
     bool items = tuning.itemBytes == 64 << 10, tile = tuning.tileTokens == 2;
-    return tokens * (items && tile ? 0.5e-3 : items ? 0.9e-3 : tile ? 1.1e-3 : 1e-3);
+    return 1e-4 * tokens * (items && tile ? 0.5 : items ? 0.9 : tile ? 1.01 : 1);
   };
   EXPECT_EQ(search(bench).best.spelling(), "znver4,tile-tokens=2,item-bytes=65536");
 }
 
 TEST(Search, KeepsTheEstimateUnderNoise) {
   FakeBench bench;
-  bench.seconds = [](const CPUTuning &, uint32_t tokens) { return 1e-3 * tokens; };
+  bench.seconds = [](const CPUTuning &, uint32_t tokens) { return 1e-4 * tokens; };
   bench.noise = 0.1;
   SearchResult found = search(bench, 600);
   EXPECT_EQ(found.best.spelling(), "znver4");
@@ -137,7 +137,7 @@ TEST(Search, KeepsTheEstimateUnderNoise) {
 TEST(Search, FindsAGainUnderNoise) {
   FakeBench bench;
   bench.seconds = [](const CPUTuning &tuning, uint32_t tokens) {
-    return 1e-3 * tokens * (tuning.tileTokens == 4 ? 0.7 : 1);
+    return 1e-4 * tokens * (tuning.tileTokens == 4 ? 0.7 : 1);
   };
   bench.noise = 0.03;
   EXPECT_EQ(search(bench).best.spelling(), "znver4,tile-tokens=4");
@@ -149,8 +149,8 @@ TEST(Search, ComparesTheResultWithTheEstimate) {
   size_t rounds = 0;
   bench.seconds = [&](const CPUTuning &tuning, uint32_t tokens) {
     // A machine that was disturbed whenever the estimate's tile ran, in the first seconds.
-    bool slow = ++rounds < 200 && tuning.tileTokens == 0;
-    return 1e-3 * tokens * (slow ? 2 : 1) * (tuning.tileTokens ? 1.01 : 1);
+    bool slow = ++rounds < 400 && tuning.tileTokens == 0;
+    return 1e-4 * tokens * (slow ? 2 : 1) * (tuning.tileTokens ? 1.01 : 1);
   };
   SearchResult found = search(bench);
   EXPECT_TRUE(turnOf(found, "tile-tokens")->taken);
@@ -170,7 +170,7 @@ TEST(Search, LeavesOutWhatIsTheSame) {
 }
 
 TEST(Search, StopsAtTheTimeBound) {
-  for (double limit : {0.05, 1.0, 3.0}) {
+  for (double limit : {0.05, 1.0, 2.0}) {
     FakeBench bench;
     bench.seconds = valley;
     bench.compileSeconds = 0.2;
@@ -178,7 +178,7 @@ TEST(Search, StopsAtTheTimeBound) {
     EXPECT_FALSE(found.complete) << limit;
     EXPECT_EQ(found.seconds, bench.now());
     // The candidate, or the round, that was begun; code for the last comparison is there already.
-    double round = 5 * 0.349, last = 2 * bench.compileSeconds;
+    double round = 5 * 0.0349, last = 2 * bench.compileSeconds;
     EXPECT_LE(found.seconds, limit + bench.compileSeconds + round + last) << limit;
   }
 }

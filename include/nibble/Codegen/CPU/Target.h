@@ -28,8 +28,9 @@ enum class DotProduct {
 
 /// What a core starts in a cycle, with vectors of one width.
 struct VectorUnits {
-  double dots = 1; // vpdpbusd, sdot; pmaddubsw is as fast wherever it was measured
-  double fmas = 1; // f32 multiply-adds
+  double dots = 1;     // vpdpbusd, sdot; pmaddubsw is as fast wherever it was measured
+  double bf16Dots = 0; // vdpbf16ps; 0: has none
+  double fmas = 1;     // f32 multiply-adds
   double loads = 1;
 };
 
