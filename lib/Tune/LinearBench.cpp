@@ -59,7 +59,9 @@ void LinearBench::choose(ModuleOp scheduled) {
       kernels.emplace_back(weightBytes(kernel) * dispatches[kernel.getName()], kernel);
       modelBytes += kernels.back().first;
     }
-  llvm::stable_sort(kernels, [](const auto &a, const auto &b) { return a.first > b.first; });
+  llvm::sort(kernels, [](auto &a, auto &b) {
+    return a.first != b.first ? a.first > b.first : a.second.getName() < b.second.getName();
+  });
   module = ModuleOp::create(scheduled.getLoc());
   uint64_t covered = 0;
   for (auto [bytes, kernel] : kernels) {
@@ -86,9 +88,9 @@ Result<void> LinearBench::allocate(uint32_t mostTokens) {
     uint64_t weightOffset = 0, mostRows = ofLogits ? kPrivateTokens : mostTokens;
     auto place = [&](Type type) {
       Linear::Operand operand;
-      if (uint64_t bytes = weightBytes(type)) {
+      if (uint64_t weight = weightBytes(type)) {
         operand = {true, weightOffset};
-        weightOffset += bytes;
+        weightOffset += weight;
       } else {
         auto tensor = dyn_cast<RankedTensorType>(type); // [N] of a bias, [rows, N]
         bool isFixed = tensor && tensor.hasStaticShape();
@@ -106,7 +108,7 @@ Result<void> LinearBench::allocate(uint32_t mostTokens) {
   scratchOffset = arenaBytes;
   NIBBLE_TRY(arena, AnonymousMemory::allocate(arenaBytes + pool.size() * kMostScratch, "activations"));
   std::memset(arena.data(), kFill, arenaBytes);
-  uint64_t bytes = std::min({modelBytes, kCaches * lastLevelCache(), availableMemory() / 2});
+  uint64_t bytes = std::min<uint64_t>({modelBytes, kCaches * lastLevelCache(), availableMemory() / 2});
   NIBBLE_TRY(weights, AnonymousMemory::allocate(std::max(bytes, largest), "weights to measure with"));
   std::memset(weights.data(), kFill, weights.size());
   return {};

@@ -66,7 +66,7 @@ private:
   std::vector<Linear> linears;
   uint64_t modelBytes = 0; // of the weights of all
   AnonymousMemory weights, arena;
-  uint64_t nextWeight = 0, scratchOffset = 0, scratchBytes = 0;
+  uint64_t nextWeight = 0, scratchOffset = 0;
   std::vector<Code> codes;
   std::map<std::string, size_t> known; // by spelling
 };
