@@ -1,7 +1,6 @@
 """nibble-compile --tune: the fastest choices are measured and kept in the plan; what is computed stays the same."""
 
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -25,9 +24,9 @@ def logits(model, *words):
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory):
+    """Seconds on a quiet machine; on a busy one the time bound ends it."""
     folder = tmp_path_factory.mktemp("tuned")
-    path, done = compile_model(folder, "tuned", "--precision=int4", "--tune", "--tune-seconds=6", "--threads=1",
-                               "--report=json", f"--write-plan={folder / 'plan.json'}")
+    path, done = compile_model(folder, "tuned", "--precision=int4", "--tune", "--threads=1", "--report=json", f"--write-plan={folder / 'plan.json'}")
     return path, json.loads(done.stdout), folder / "plan.json"
 
 
@@ -52,7 +51,8 @@ def test_report_and_manifest_say_what_was_found(tuned):
         assert turn["taken"] == (gain > max(0.005, quartiles["upper"] - quartiles["lower"]))
     spelling = found["tuning"]
     assert report["variants"][-1]["tuned_for"] == spelling
-    assert f"tuned for {spelling}\n" in run(path, "info").stdout
+    assert f"; tuned for {spelling}" in run(path, "info").stdout
+    assert json.loads(run(path, "info", "--json").stdout)["variants"][-1]["tuned_for"] == spelling
     assert f"tuned for {spelling}\n" in run(tool("nibble-inspect"), path).stdout
 
 
@@ -71,7 +71,7 @@ def test_choices_do_not_change_results(precision, compiled):
     assert np.isfinite(expected).all()
     for spelling in (FAR, OTHER):
         model = compiled(CHECKPOINT, *words, f"--tune-for={spelling}")
-        assert f"tuned for {spelling}\n" in run(model.path, "info").stdout
+        assert json.loads(run(model.path, "info", "--json").stdout)["variants"][0]["tuned_for"] == spelling
         for chunk in (1, 7, 1000):
             ours = model.logits(sequences, "--chunk", chunk, "--threads", 2)
             assert (ours.view(np.uint32) == expected.view(np.uint32)).all(), f"{spelling}, chunks of {chunk}"
@@ -92,6 +92,5 @@ def test_the_most_capable_target_is_tuned(tmp_path):
 
 
 def test_a_table_for_people(tmp_path):
-    _, done = compile_model(tmp_path, "model", "--precision=int8", "--tune", "--tune-seconds=2")
+    _, done = compile_model(tmp_path, "model", "--precision=int8", "--tune", "--tune-seconds=1")
     assert "\ntuning    " in done.stdout and " candidates in " in done.stdout
-    assert pathlib.Path(tmp_path / "model").exists()

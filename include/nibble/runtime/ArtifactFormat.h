@@ -44,7 +44,7 @@ static_assert(sizeof(ArtifactFooter) == 64);
 /// "templates" segment: JSON {"default": source, NAME: source, ...} with the special tokens that templates read:
 ///               {"templates": {...}, "bos_token", "eos_token", "unk_token", "pad_token"}
 /// "variants": [{"target": "avx512-vnni", "features": [CPUID names], "segment": index of its code segment,
-///               "tuned_for": kind of CPU whose speed decided tiles (for people to read),
+///               "tuned_for": what --tune-for would be said (for people to read),
 ///               "kernels": [{"name", "family", "entry": offset in the image, "items": offset, "scratch": bytes,
 ///                            "size": bytes of code, "cache": "f32" | "f16" | "bf16" where the kernel reads the cache}],
 ///               "program": {...}}]
