@@ -1,11 +1,9 @@
-//===- ProgramMemory.cpp - What a tiny model runs in --------------------------------------------===//
+//===- ProgramMemory.cpp - What a tiny model runs in ------------------------------------------===//
 #include "lib/Bench/ProgramMemory.h"
 
 #include "nibble/runtime/ProbeABI.h"
 
 #include <algorithm>
-#include <cstring>
-#include <sys/mman.h>
 
 using namespace nibble;
 
@@ -18,60 +16,20 @@ Result<ProgramMemory> ProgramMemory::create(const BenchProgram &program, uint32_
   ProgramMemory memory;
   memory.program = &program;
   memory.workers = workers;
-  NIBBLE_CHECK(memory.mapImage());
+  NIBBLE_TRY(memory.code, LoadedImage::load(program.image));
   NIBBLE_CHECK(memory.makeBuffers(maxTokens));
   return memory;
 }
 
-ProgramMemory &ProgramMemory::operator=(ProgramMemory &&other) noexcept {
-  std::swap(program, other.program);
-  std::swap(workers, other.workers);
-  std::swap(code, other.code);
-  std::swap(arena, other.arena);
-  std::swap(bufferOffsets, other.bufferOffsets);
-  std::swap(arenaStride, other.arenaStride);
-  std::swap(scratchOffset, other.scratchOffset);
-  return *this;
-}
-
-ProgramMemory::~ProgramMemory() {
-  if (code)
-    ::munmap(code, program->image.bytes.size());
-}
-
-Result<void> ProgramMemory::mapImage() {
-  const std::vector<char> &bytes = program->image.bytes;
-  void *base = ::mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (base == MAP_FAILED)
-    return failure("no memory for the code");
-  code = base;
-  std::memcpy(base, bytes.data(), bytes.size());
-  if (::mprotect(base, bytes.size(), PROT_READ | PROT_EXEC) != 0)
-    return failure("this system lets no process make memory executable that it has written");
-  return {};
-}
-
 Result<void> ProgramMemory::makeBuffers(uint32_t maxTokens) {
-  uint64_t scratch = 0;
-  for (const CompiledKernel &kernel : program->image.kernels)
-    scratch = std::max(scratch, kernel.scratch);
   for (const BufferSize &buffer : program->buffers) {
     bufferOffsets.push_back(arenaStride);
     arenaStride += roundUp(buffer.perToken * maxTokens + buffer.fixed, 4096);
   }
   scratchOffset = arenaStride;
-  arenaStride += roundUp(scratch + 64, 4096);
+  arenaStride += roundUp(code->scratch() + 64, 4096);
   NIBBLE_TRY(arena, AnonymousMemory::allocate(arenaStride * workers, "activations"));
   return {};
-}
-
-StepTable::Kernel ProgramMemory::kernel(const std::string &name) const {
-  auto *base = static_cast<char *>(code);
-  for (const CompiledKernel &kernel : program->image.kernels)
-    if (kernel.name == name)
-      return {reinterpret_cast<NibbleKernel *>(base + kernel.entry),
-              reinterpret_cast<NibbleKernelItems *>(base + kernel.items)};
-  return {nullptr, nullptr};
 }
 
 /// Worker 0's buffers are the shared ones.
@@ -99,7 +57,7 @@ StepTable ProgramMemory::table(std::span<const Turn> turns) const {
     auto index = static_cast<uint32_t>(known - names.begin());
     if (known == names.end()) {
       names.push_back(dispatch.kernel);
-      table.kernels.push_back(kernel(dispatch.kernel));
+      table.kernels.push_back(code->kernel(dispatch.kernel));
     }
     table.entries.push_back({index, table.operandCount, dispatch.isPrivate, dispatch.barrier});
     table.operandCount += static_cast<uint32_t>(dispatch.operands.size());
@@ -116,6 +74,7 @@ StepTable ProgramMemory::table(std::span<const Turn> turns) const {
 }
 
 Result<MachineProbe> ProgramMemory::makeProbe(WorkerPool &pool, double cacheFactor) const {
-  MachineProbe::Kernels kernels = {kernel(kProbeRead), kernel(kProbeDot4), kernel(kProbeFMA)};
+  MachineProbe::Kernels kernels = {code->kernel(kProbeRead), code->kernel(kProbeDot4),
+                                   code->kernel(kProbeFMA)};
   return MachineProbe::create(pool, kernels, cacheFactor);
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/Bench/BenchProgram.h"
+#include "lib/Tune/LoadedImage.h"
 #include "runtime/cpu/MachineProbe.h"
 
 namespace nibble {
@@ -15,9 +16,6 @@ class ProgramMemory {
 public:
   /// `program` must outlive it. Buffers have room for `maxTokens` tokens.
   static Result<ProgramMemory> create(const BenchProgram &program, uint32_t workers, uint32_t maxTokens);
-  ProgramMemory(ProgramMemory &&other) noexcept { *this = std::move(other); }
-  ProgramMemory &operator=(ProgramMemory &&other) noexcept;
-  ~ProgramMemory();
 
   /// A dispatch, with what differs from one of its turns to the next.
   struct Turn {
@@ -31,14 +29,12 @@ public:
 
 private:
   ProgramMemory() = default;
-  Result<void> mapImage();
   Result<void> makeBuffers(uint32_t maxTokens);
-  StepTable::Kernel kernel(const std::string &name) const;
   void *address(const BenchDispatch::Operand &operand, const Turn &turn, uint32_t worker) const;
 
   const BenchProgram *program = nullptr;
   uint32_t workers = 0;
-  void *code = nullptr;  // executable
+  std::optional<LoadedImage> code;
   AnonymousMemory arena; // [worker][buffer]
   std::vector<uint64_t> bufferOffsets;
   uint64_t arenaStride = 0, scratchOffset = 0; // of a worker

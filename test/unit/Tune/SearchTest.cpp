@@ -1,4 +1,4 @@
-//===- SearchTest.cpp - The search for a tuning, on machines made up -------------------------===//
+//===- SearchTest.cpp - The search for a tuning, on machines made up --------------------------===//
 #include "lib/Tune/Search.h"
 
 #include <gmock/gmock.h>
