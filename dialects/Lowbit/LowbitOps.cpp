@@ -160,6 +160,16 @@ LogicalResult Dot2Op::verify() {
   return success();
 }
 
+LogicalResult DotTileOp::verify() {
+  if (getSources().empty())
+    return emitOpError() << "has no source";
+  if (getRows() < 1 || getRows() > 16)
+    return emitOpError() << "has " << getRows() << " rows; a tile has 1 to 16";
+  if (getColumns() < 4 || getColumns() > 64 || getColumns() % 4)
+    return emitOpError() << "has " << getColumns() << " columns; a tile has 4 to 64 of a byte each, in fours";
+  return success();
+}
+
 LogicalResult LookupOp::verify() {
   if (getTable().size() != 16)
     return emitOpError() << "needs a table of 16 entries, found " << getTable().size();

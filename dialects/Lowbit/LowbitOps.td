@@ -3,6 +3,7 @@
 #define NIBBLE_DIALECTS_LOWBIT_OPS
 
 include "dialects/Lowbit/LowbitDialect.td"
+include "mlir/Dialect/LLVMIR/LLVMOpBase.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -179,6 +180,28 @@ def Lowbit_Dot2Op : Lowbit_Op<"dot2", [Pure, AllTypesMatch<["acc", "result"]>, A
                        VectorOfRankAndType<[1], [BF16]>:$b);
   let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
   let assemblyFormat = "$acc `,` $a `,` $b attr-dict `:` type($acc) `,` type($a)";
+  let hasVerifier = 1;
+}
+
+def Lowbit_DotTileOp : Lowbit_Op<"dot_tile", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "inner product step on a unit of matrix tiles: rows of signed bytes by a tile of codes, in memory";
+  let description = [{
+    For each source x of `rows` rows by `columns` bytes, signed, row after row:
+
+      sums[x][m][n] = sum over k < columns of s8(x[m][k]) code(k / 4, 4n + k mod 4)
+
+    where the codes are columns / 4 vectors of 64 bytes, byte 4n+i of vector j being the code of output n, column 4j+i: one
+    group of a panel, once unpacked. Codes are signed, or unsigned with `unsigned_codes`. Sums are i32, exact, [source][rows][16],
+    and must not overlap what is read. The codes are read into a tile once for all sources. A tile has up to 16 rows of 64 bytes;
+    only targets with such a unit have the operation (CPUTarget::hasTiles).
+
+    ```mlir
+    lowbit.dot_tile %codes, (%x0, %x1) into %sums {rows = 8 : i32, columns = 32 : i32, unsigned_codes}
+    ```
+  }];
+  let arguments = (ins LLVM_DefaultPointer:$codes, Variadic<LLVM_DefaultPointer>:$sources, LLVM_DefaultPointer:$sums,
+                       I32Attr:$rows, I32Attr:$columns, UnitAttr:$unsigned_codes);
+  let assemblyFormat = "$codes `,` `(` $sources `)` `into` $sums attr-dict";
   let hasVerifier = 1;
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #elif defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
@@ -29,6 +31,14 @@ static uint64_t savedState() {
   return static_cast<uint64_t>(high) << 32 | low;
 }
 
+/// Linux grants the data of tiles, 8 KiB a thread, to processes that ask for it: to all their threads, for
+/// good.
+static bool permitTileData() {
+  constexpr long kRequestPermission = 0x1023; // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;              // its bit in XCR0
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 std::vector<std::string> nibble::cpuFeatures() {
   struct Leaf {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
@@ -43,7 +53,9 @@ std::vector<std::string> nibble::cpuFeatures() {
   uint64_t saved = osxsave ? savedState() : 0;
   bool ymm = (saved & 0x6) == 0x6;
   bool zmm = ymm && (saved & 0xe0) == 0xe0;
-  bool tiles = (saved & 0x60000) == 0x60000;
+  bool hasTiles = (saved & 0x60000) == 0x60000 && (seven.edx >> 24 & 1);
+  bool tiles =
+      hasTiles && permitTileData(); // without the permission their first use is an illegal instruction
 
   std::vector<std::string> names = {"64bit", "x87", "cx8"}; // of every x86-64
   auto add = [&](const char *name, unsigned word, unsigned bit, bool usable = true) {

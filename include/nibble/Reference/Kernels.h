@@ -38,7 +38,7 @@ RowBlock quantize(const Matrix &values, const Format &format);
 
 //===------------------------------------------------------------------------------------------------------===//
 // Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4, lowbit.dot2,
-// lowbit.lookup
+// lowbit.dot_tile, lowbit.lookup
 //===------------------------------------------------------------------------------------------------------===//
 
 /// y[m][n] = sum over k of x[m][k] w[n][k] + bias[n]; x is [M][K], the result [M][N]; no bias: an empty span.
@@ -63,6 +63,11 @@ std::vector<int32_t> dot4(std::span<const int32_t> acc, std::span<const uint8_t>
 
 /// result[l] = acc[l] + a[2l+1] b[2l+1] + a[2l] b[2l].
 std::vector<double> dot2(std::span<const double> acc, std::span<const double> a, std::span<const double> b);
+
+/// lowbit.dot_tile for one source: sums[m][n] = sum over k of x[m][k] codes[k / 4][4n + k % 4], modulo 2^32.
+/// x is [rows][columns], the codes [columns / 4][64], the result [rows][16].
+std::vector<int32_t> dotTile(std::span<const uint8_t> codes, bool unsignedCodes, std::span<const int8_t> x,
+                             int64_t rows, int64_t columns);
 
 /// lowbit.lookup: result[i] = table[codes[i]]; codes are 0 .. 15, the table has 16 entries.
 std::vector<int8_t> lookup(std::span<const uint8_t> codes, std::span<const int8_t> table);

@@ -42,6 +42,8 @@ private:
 };
 
 /// The names of CPUID features that this machine and its system support, as `normalFeature` spells them.
+/// Where there are matrix tiles, asks the system for the permission to use them: call it before threads are
+/// made.
 std::vector<std::string> cpuFeatures();
 /// A feature's name without regard to case and punctuation: "avx512_vnni", "AVX512-VNNI" and "avx512vnni" are
 /// one.

@@ -21,7 +21,8 @@ inline constexpr uint64_t kProbeReadBytes = 1 << 16;
 
 /// Multiplies in registers, with as many independent sums as hide the latency; an item is so many
 /// multiplications. operands[0]: kProbeOperandBytes of small numbers, 64-byte aligned; operands[1]: 64 bytes.
-/// kProbeDot4 is `lowbit.dot4` on bytes, by whatever instructions the target has for it.
+/// kProbeDot4 is `lowbit.dot4` on bytes, by whatever instructions the target has for it; `lowbit.dot_tile`
+/// where the target has matrix tiles.
 inline constexpr const char *kProbeDot4 = "probe_dot4";
 /// f32 multiply-adds.
 inline constexpr const char *kProbeFMA = "probe_fma";

@@ -90,6 +90,20 @@ static void emitDot4(KernelBuilder &b, const ProbeFrame &frame) {
   });
 }
 
+/// Full tiles, whose sums are stored after each product as kernels have to.
+static void emitTiles(KernelBuilder &b, const ProbeFrame &frame) {
+  constexpr int64_t kRows = 16, kColumns = 64, kTileBytes = 1024, kSources = kProbeOperandBytes / kTileBytes;
+  constexpr int64_t iterations = kProbeMultiplications / (kRows * kRows * kColumns * kSources);
+  Value sums = LLVM::AllocaOp::create(b, b.ptr(), b.i8(), b.index(kSources * kTileBytes), /*alignment=*/64);
+  SmallVector<Value> sources;
+  for (int64_t i = 0; i < kSources; ++i)
+    sources.push_back(b.at(frame.source, i * kTileBytes));
+  b.loop(b.index(0), b.mul(b.sub(frame.end, frame.begin), iterations), 1, [&](Value) {
+    lowbit::DotTileOp::create(b, frame.source, sources, sums, kRows, kColumns, /*unsigned_codes=*/false);
+  });
+  keep(b, b.load(b.vec(kRows, b.i32()), sums, 64), frame.sink);
+}
+
 static void emitFMA(KernelBuilder &b, const ProbeFrame &frame) {
   int64_t lanes = b.target.lanes();
   VectorType floats = b.vec(lanes, b.f32());
@@ -112,7 +126,7 @@ struct AddProbesPass : nibble::impl::AddProbesPassBase<AddProbesPass> {
       return signalPassFailure();
     }
     emit(kProbeRead, *found, emitRead);
-    emit(kProbeDot4, *found, emitDot4);
+    emit(kProbeDot4, *found, found->hasTiles ? emitTiles : emitDot4);
     emit(kProbeFMA, *found, emitFMA);
   }
 

@@ -9,27 +9,39 @@
 // that the same codes multiply.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "IntegerRecord.h"
 #include "TileModel.h"
-#include "WeightPanel.h"
 
 using namespace mlir;
 using namespace nibble;
 
-namespace {
+Value nibble::combinePlanes(KernelBuilder &b, ValueRange sums) {
+  if (sums.size() == 1)
+    return sums[0];
+  return b.add(sums[1], arith::ShLIOp::create(b, sums[0], b.constant(sums[0].getType(), int64_t(8))));
+}
 
-/// Offsets within the record that `tile` tokens have for one group of 32 columns (LowbitDialect.td,
-/// RowsType).
-struct RecordOffsets {
-  int64_t record, planes, biases;
-  int64_t q(int64_t plane, int64_t token, int64_t dword) const {
-    return 32 * (plane * record + token) + 4 * dword;
+Value nibble::addGroup(KernelBuilder &b, Value record, const RecordOffsets &offsets, int64_t token, Value sum,
+                       Value scales, Value minima, Value acc) {
+  const int64_t lanes = b.target.lanes();
+  Value scale = b.mul(scales, b.loadSplat(b.f32(), record, offsets.d(token), lanes));
+  acc = b.fma(scale, arith::SIToFPOp::create(b, b.vec(lanes, b.f32()), sum), acc);
+  if (minima)
+    acc = b.fma(minima, b.loadSplat(b.f32(), record, offsets.s(token), lanes), acc);
+  return acc;
+}
+
+Value nibble::nibblesOf(KernelBuilder &b, Value bytes, int64_t half) {
+  auto type = cast<VectorType>(bytes.getType());
+  if (half) {
+    // Shifted as i16: a shift of i8 becomes an affine transform, which is slower.
+    VectorType words = b.vec(type.getDimSize(0) / 2, b.i16());
+    bytes = vector::BitCastOp::create(b, words, bytes);
+    bytes = arith::ShRUIOp::create(b, bytes, b.constant(words, int64_t(4)));
+    bytes = vector::BitCastOp::create(b, type, bytes);
   }
-  int64_t c(int64_t token, int64_t bias) const { return 32 * planes * record + 4 * (bias * record + token); }
-  int64_t d(int64_t token) const { return c(token, biases); }
-  int64_t s(int64_t token) const { return d(token) + 4 * record; }
-};
-
-} // namespace
+  return arith::AndIOp::create(b, bytes, b.constant(type, int64_t(15)));
+}
 
 SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                            const TileAddress &tile) {
@@ -66,17 +78,11 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
         multiply(code, vector, vector);
         continue;
       }
-      auto unpack = [&](Value nibbles) -> Value {
-        nibbles = arith::AndIOp::create(b, nibbles, b.constant(bytes, int64_t(15)));
-        return isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles;
-      };
-      multiply(unpack(code), vector, 0);
-      // Shifted as i16: a shift of i8 becomes an affine transform, which is slower.
-      VectorType words = b.vec(2 * lanes, b.i16());
-      Value high = vector::BitCastOp::create(b, words, code);
-      high = arith::ShRUIOp::create(b, high, b.constant(words, int64_t(4)));
-      high = vector::BitCastOp::create(b, bytes, high);
-      multiply(unpack(high), 4 + vector, 1);
+      for (int64_t half : {0, 1}) {
+        Value nibbles = nibblesOf(b, code, half);
+        multiply(isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles, 4 * half + vector,
+                 half);
+      }
     }
     SmallVector<Value> result;
     for (int64_t m = 0; m < count; ++m) {
@@ -84,14 +90,11 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
         Value sum = sums[0][plane][m];
         return chains == 2 ? b.add(sum, sums[1][plane][m]) : sum;
       };
-      Value sum = planeSum(planes - 1);
-      if (planes == 2)
-        sum = b.add(sum, arith::ShLIOp::create(b, planeSum(0), b.constant(ints, int64_t(8))));
-      Value scale = b.mul(scales, b.loadSplat(b.f32(), record, offsets.d(tile.first + m), lanes));
-      Value acc = b.fma(scale, arith::SIToFPOp::create(b, floats, sum), carried[m]);
-      if (minima)
-        acc = b.fma(minima, b.loadSplat(b.f32(), record, offsets.s(tile.first + m), lanes), acc);
-      result.push_back(acc);
+      SmallVector<Value> planeSums;
+      for (int64_t plane = 0; plane < planes; ++plane)
+        planeSums.push_back(planeSum(plane));
+      result.push_back(addGroup(b, record, offsets, tile.first + m, combinePlanes(b, planeSums), scales,
+                                minima, carried[m]));
     }
     return result;
   };

@@ -1,33 +1,39 @@
 //===- LinearKernel.cpp - Kernels of lowbit.linear --------------------------------------------===//
 //
 // An item is a run of panels by a block of tokens. Within it panels are outer and tiles of tokens inner, so
-// that a panel is read once from memory and the block's activations stay in the second-level cache.
+// that a panel is read once from memory and the block's activations stay in the second-level cache. Where the
+// target has matrix tiles, whole records go through them and what is left through dot products.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
+#include "MatrixTile.h"
 #include "TileModel.h"
-#include "WeightPanel.h"
 
 using namespace mlir;
 using namespace nibble;
 
 namespace {
 
-constexpr int64_t kRecordTokens = 8; // tokens in a record of integer rows, but for the last
-
 class LinearEmitter final : public KernelEmitter {
 public:
   LinearEmitter(rt::KernelOp kernel, lowbit::LinearOp op, const CPUTarget &target)
       : kernel(kernel), op(op), rows(op.getInput().getType()), lanes(target.lanes()),
         integer(rows.isInteger()), tokenBlock(tokensOfBlock(target, rows.getRowBytes())) {
-    int64_t bytes = 0;
+    int64_t bytes = 0, unpacked = 0;
+    matrixRecords = integer ? kMostMatrixRecords : 0;
     tileTokens = integer ? kRecordTokens : floatTileTokens(target, kFloatChains);
     for (Value weight : op.getWeights()) {
       weights.push_back(WeightPanel::get(cast<lowbit::PackedType>(weight.getType()), rows));
       bytes += weights.back().layout.panelBytes();
-      if (integer)
-        tileTokens = std::min(tileTokens, integerTileTokens(target, workOf(weights.back().layout.format)));
+      if (!integer)
+        continue;
+      GroupWork work = workOf(weights.back().layout.format);
+      tileTokens = std::min(tileTokens, integerTileTokens(target, work));
+      matrixRecords = std::min(matrixRecords, matrixTileRecords(target, work));
+      unpacked += unpackedPanelBytes(weights.back());
     }
+    if (matrixRecords)
+      scratch = matrixSumsBytes(rows, matrixRecords) + unpacked;
     panels = weights.front().layout.panels();
     panelsPerItem = panelsOfItem(target, bytes, panels);
     runs = (panels + panelsPerItem - 1) / panelsPerItem;
@@ -36,6 +42,8 @@ public:
   Value items(KernelBuilder &b, Value batch) override {
     return b.mul(b.ceilDiv(rowCount(b, batch, rows.getCount()), tokenBlock), runs);
   }
+
+  int64_t scratchBytes() const override { return scratch; }
 
   void item(KernelBuilder &b, const KernelFrame &frame, Value item) override {
     Value total = rowCount(b, frame.batch, rows.getCount());
@@ -63,14 +71,41 @@ private:
               Value end) {
     int64_t step = integer ? kRecordTokens : tileTokens;
     Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), step), step));
-    b.ifThen(b.less(begin, whole),
-             [&] { record(b, frame, panel, rowOffset, begin, step, /*isFirst=*/true); });
-    b.loop(b.add(begin, step), whole, step,
-           [&](Value token) { record(b, frame, panel, rowOffset, token, step, /*isFirst=*/false); });
+    if (matrixRecords) {
+      b.ifThen(b.less(begin, whole), [&] { wholeRecords(b, frame, panel, begin, whole); });
+    } else {
+      b.ifThen(b.less(begin, whole),
+               [&] { record(b, frame, panel, rowOffset, begin, step, /*isFirst=*/true); });
+      b.loop(b.add(begin, step), whole, step,
+             [&](Value token) { record(b, frame, panel, rowOffset, token, step, /*isFirst=*/false); });
+    }
     Value rest = b.sub(end, whole);
     for (int64_t count = 1; count < step; ++count)
       b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(count)),
                [&] { record(b, frame, panel, rowOffset, whole, count, /*isFirst=*/true); });
+  }
+
+  /// Tokens begin .. end - 1, records of 8, by matrix tiles: the panel is unpacked once for all of them.
+  void wholeRecords(KernelBuilder &b, const KernelFrame &frame, Value panel, Value begin, Value end) {
+    Value sumsOfGroup = frame.scratch;
+    SmallVector<Value> unpacked = {b.at(frame.scratch, matrixSumsBytes(rows, matrixRecords))};
+    for (auto [i, weight] : llvm::enumerate(weights)) {
+      Value base = operandOf(frame, kernel, op.getWeights()[i]);
+      emitUnpackedPanel(b, weight, b.at(base, b.mul(panel, weight.layout.panelBytes())), unpacked.back());
+      unpacked.push_back(b.at(unpacked.back(), unpackedPanelBytes(weight)));
+    }
+    auto tile = [&](Value token, int64_t records) {
+      Value input = b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
+      SmallVector<SmallVector<Value>> sums;
+      for (auto [i, weight] : llvm::enumerate(weights))
+        sums.push_back(emitMatrixTile(b, weight, rows, {unpacked[i], sumsOfGroup, input, records}));
+      epilogue(b, frame, sums, token, b.mul(panel, kPanelRows * 4));
+    };
+    int64_t step = matrixRecords * kRecordTokens;
+    Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), step), step));
+    b.loop(begin, whole, step, [&](Value token) { tile(token, matrixRecords); });
+    if (matrixRecords > 1)
+      b.loop(whole, end, kRecordTokens, [&](Value token) { tile(token, 1); });
   }
 
   /// `count` tokens that share a record, in tiles that fit the registers.
@@ -129,7 +164,9 @@ private:
   int64_t lanes;
   bool integer;
   int64_t tileTokens;
-  int64_t tokenBlock; // tokens of an item
+  int64_t matrixRecords; // in a matrix tile; 0: none is used
+  int64_t scratch = 0;   // bytes
+  int64_t tokenBlock;    // tokens of an item
   SmallVector<WeightPanel> weights;
   int64_t panels, panelsPerItem, runs;
 };

@@ -15,6 +15,7 @@ void nibble::buildCPUCodegenPipeline(OpPassManager &pm, const CPUTarget &target)
   pm.addPass(createAddProbesPass({target.name}));            // kernels that measure the machine
   pm.addPass(createLowbitLegalizeDot4Pass({target.name}));   // lowbit.dot4 to intrinsics
   pm.addPass(createLowbitLegalizeDot2Pass({target.name}));   // lowbit.dot2 to intrinsics
+  pm.addPass(createLowbitLegalizeTilesPass({target.name}));  // lowbit.dot_tile to intrinsics
   pm.addPass(createLowbitLegalizeLookupPass({target.name})); // lowbit.lookup to intrinsics
   pm.addPass(createNibbleExpandMathPass());                  // math.exp and kin to arith
   pm.addPass(createNibbleExpandFloatsPass({target.name}));   // what the target lacks of f16, FMA, rounding

@@ -1,6 +1,8 @@
 //===- Target.cpp - The CPUs that kernels are generated for -----------------------------------===//
 #include "nibble/Codegen/CPU/Target.h"
 
+#include "nibble/runtime/Artifact.h"
+
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/TargetParser/Host.h"
@@ -149,7 +151,13 @@ static std::vector<CPUTarget> describeX86() {
   bf16.needs = vnni.needs + std::vector<std::string>{"avx512bf16"};
   bf16.hasBF16Dot = true;
 
-  return {baseline, avx2, avxVNNI, avx512, vnni, bf16};
+  CPUTarget amx = bf16;
+  amx.name = "amx-int8";
+  amx.features = bf16.features + ",+amx-tile,+amx-int8";
+  amx.needs = bf16.needs + std::vector<std::string>{"amx-tile", "amx-int8"};
+  amx.hasTiles = true;
+
+  return {baseline, avx2, avxVNNI, avx512, vnni, bf16, amx};
 }
 
 static std::vector<CPUTarget> describeAArch64() {
@@ -214,8 +222,11 @@ bool nibble::runsHere(const CPUTarget &target) {
   constexpr InstructionSet here = InstructionSet::AArch64;
 #endif
   llvm::StringMap<bool> host = llvm::sys::getHostCPUFeatures();
-  return target.instructions == here &&
-         std::ranges::all_of(target.needs, [&](const std::string &feature) { return host.lookup(feature); });
+  if (target.instructions != here ||
+      !std::ranges::all_of(target.needs, [&](const std::string &feature) { return host.lookup(feature); }))
+    return false;
+  // Whether the system permits the use of tiles, LLVM does not ask.
+  return !target.hasTiles || std::ranges::count(cpuFeatures(), "amxtile");
 }
 
 static std::string targetNames() {

@@ -69,6 +69,30 @@ bool nibble::multipliesPairs(const CPUTarget &target) {
   return target.hasBF16Dot && 2 * target.units().bf16Dots > target.units().fmas;
 }
 
+double nibble::cyclesOfMatrixTile(const CPUTarget &target, const GroupWork &work, int64_t records) {
+  const VectorUnits &units = target.units();
+  double tokens = static_cast<double>(8 * records), each = tokens * static_cast<double>(work.planes);
+  double scale = tokens * ((work.hasMinima ? 4 : 3) + (work.planes == 2 ? 2 : 0));
+  // Rows of codes, of activations, of sums; d (and s) of every token; scales (and minima) of the group.
+  double loads = static_cast<double>(kColumns / 4) + 2 * each + (tokens + 1) * (work.hasMinima ? 2 : 1);
+  // The unit, the vector units, the load ports, the one that stores a row of sums a cycle.
+  return std::max({each / target.tuning.tileRows, scale / units.fmas, loads / units.loads, each});
+}
+
+int64_t nibble::matrixTileRecords(const CPUTarget &target, const GroupWork &work) {
+  if (!target.hasTiles)
+    return 0;
+  int64_t tile = integerTileTokens(target, work), best = 0;
+  double least = cyclesOfTile(target, work, tile) / static_cast<double>(tile); // of a token
+  for (int64_t records = 1; records <= kMostMatrixRecords; ++records)
+    if (double cycles = cyclesOfMatrixTile(target, work, records) / static_cast<double>(8 * records);
+        cycles < least) {
+      best = records;
+      least = cycles;
+    }
+  return best;
+}
+
 int64_t nibble::floatTileTokens(const CPUTarget &target, int64_t chains) {
   if (target.tuning.tileTokens)
     return target.tuning.tileTokens;

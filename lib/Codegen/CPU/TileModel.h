@@ -34,6 +34,15 @@ double cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t toke
 /// and takes the fewest cycles a token.
 int64_t integerTileTokens(const CPUTarget &target, const GroupWork &work);
 
+/// Most records of 8 tokens that a matrix tile works on at once: their sums hold half of the registers.
+inline constexpr int64_t kMostMatrixRecords = 2;
+
+/// Cycles of `records` records of 8 tokens on matrix tiles, the codes unpacked before.
+double cyclesOfMatrixTile(const CPUTarget &target, const GroupWork &work, int64_t records);
+
+/// Records in a matrix tile, or 0 where the target has none or its dot products are faster.
+int64_t matrixTileRecords(const CPUTarget &target, const GroupWork &work);
+
 /// Whether products of pairs of bf16 (`lowbit.dot2`) are worth their coarser rounding: where they do more
 /// than the multiply-adds of f32.
 bool multipliesPairs(const CPUTarget &target);

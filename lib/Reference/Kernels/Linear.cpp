@@ -1,4 +1,4 @@
-//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot4, lowbit.dot2 ---===//
+//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot* ---------===//
 #include "nibble/Reference/Kernels.h"
 
 #include <cmath>
@@ -104,6 +104,21 @@ std::vector<double> nibble::reference::dot2(std::span<const double> acc, std::sp
   for (size_t lane = 0; lane < acc.size(); ++lane)
     result[lane] += a[2 * lane + 1] * b[2 * lane + 1] + a[2 * lane] * b[2 * lane];
   return result;
+}
+
+std::vector<int32_t> nibble::reference::dotTile(std::span<const uint8_t> codes, bool unsignedCodes,
+                                                std::span<const int8_t> x, int64_t rows, int64_t columns) {
+  std::vector<int32_t> sums;
+  for (int64_t m = 0; m < rows; ++m)
+    for (int64_t n = 0; n < 16; ++n) {
+      int64_t sum = 0;
+      for (int64_t k = 0; k < columns; ++k) {
+        uint8_t code = codes[k / 4 * 64 + 4 * n + k % 4];
+        sum += int64_t(x[m * columns + k]) * (unsignedCodes ? code : static_cast<int8_t>(code));
+      }
+      sums.push_back(static_cast<int32_t>(sum));
+    }
+  return sums;
 }
 
 std::vector<int8_t> nibble::reference::lookup(std::span<const uint8_t> codes, std::span<const int8_t> table) {

@@ -345,6 +345,30 @@ func.func @dot2(%acc: vector<16xf32>, %a: vector<16xbf16>) {
 
 // -----
 
+func.func @tile_without_sources(%p: !llvm.ptr) {
+  // expected-error@+1 {{has no source}}
+  lowbit.dot_tile %p, () into %p {rows = 8 : i32, columns = 32 : i32}
+  return
+}
+
+// -----
+
+func.func @high_tile(%p: !llvm.ptr) {
+  // expected-error@+1 {{has 17 rows; a tile has 1 to 16}}
+  lowbit.dot_tile %p, (%p) into %p {rows = 17 : i32, columns = 32 : i32}
+  return
+}
+
+// -----
+
+func.func @broad_tile(%p: !llvm.ptr) {
+  // expected-error@+1 {{has 68 columns; a tile has 4 to 64 of a byte each, in fours}}
+  lowbit.dot_tile %p, (%p) into %p {rows = 8 : i32, columns = 68 : i32}
+  return
+}
+
+// -----
+
 func.func @short_table(%codes: vector<32xi8>) -> vector<32xi8> {
   // expected-error@+1 {{needs a table of 16 entries, found 3}}
   %r = lowbit.lookup %codes in [0, 1, 2] : vector<32xi8>

@@ -38,6 +38,15 @@ func.func @dot_bf16(%acc: vector<16xf32>, %a: vector<32xbf16>, %b: vector<32xbf1
   return %r : vector<16xf32>
 }
 
+// CHECK-LABEL: func.func @dot_tile
+func.func @dot_tile(%codes: !llvm.ptr, %x: !llvm.ptr, %y: !llvm.ptr, %sums: !llvm.ptr) {
+  // CHECK: lowbit.dot_tile %{{.*}}, (%{{.*}}, %{{.*}}) into %{{.*}} {columns = 32 : i32, rows = 8 : i32, unsigned_codes}
+  lowbit.dot_tile %codes, (%x, %y) into %sums {rows = 8 : i32, columns = 32 : i32, unsigned_codes}
+  // CHECK: lowbit.dot_tile %{{.*}}, (%{{.*}}) into %{{.*}} {columns = 64 : i32, rows = 16 : i32}
+  lowbit.dot_tile %codes, (%x) into %sums {rows = 16 : i32, columns = 64 : i32}
+  return
+}
+
 // CHECK-LABEL: func.func @table
 func.func @table(%codes: vector<32xi8>) -> vector<32xi8> {
   // CHECK: lowbit.lookup %{{.*}} in [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12] : vector<32xi8>

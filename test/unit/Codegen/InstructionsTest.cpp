@@ -127,6 +127,67 @@ TEST_P(InstructionsTest, Dot4) {
     }
 }
 
+class MatrixTilesTest : public TargetTest {};
+
+/// Every size of a tile, codes signed and not, one source and two.
+TEST_P(MatrixTilesTest, DotTile) {
+  struct Tile {
+    int64_t rows, columns;
+    bool isUnsigned;
+    int64_t sources;
+  };
+  std::vector<Tile> tiles;
+  for (int64_t rows : {1, 8, 16})
+    for (int64_t columns : {4, 32, 64})
+      for (bool isUnsigned : {false, true})
+        tiles.push_back({rows, columns, isUnsigned, rows == 8 ? 2 : 1});
+  auto vector = [](int64_t bytes) { return "vector<" + std::to_string(bytes) + "xi8>"; };
+  auto text = [](int64_t n) { return std::to_string(n); };
+  std::string module;
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    const Tile &t = tiles[i];
+    // The operation works in memory: of codes, sources, and of sums, which are read again.
+    std::string body, list;
+    for (int64_t source = 0; source < t.sources; ++source) {
+      list += (source ? ", %x" : "%x") + text(source);
+      body += "%x" + text(source) + " = llvm.getelementptr %q1[" + text(source * t.rows * t.columns) +
+              "] : (!llvm.ptr) -> !llvm.ptr, i8\n    ";
+    }
+    body += "lowbit.dot_tile %q0, (" + list + ") into %q2 {rows = " + text(t.rows) +
+            " : i32, columns = " + text(t.columns) + " : i32" + (t.isUnsigned ? ", unsigned_codes" : "") +
+            "}\n    %r = llvm.load %q2 " + "{alignment = 1 : i64} : !llvm.ptr -> " +
+            vector(t.sources * t.rows * 64);
+    module += arrayKernel(
+        GetParam(), "tile" + text(i),
+        {vector(16 * t.columns), vector(t.sources * t.rows * t.columns), vector(t.sources * t.rows * 64)},
+        body);
+  }
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  for (size_t i = 0; i < tiles.size(); ++i) {
+    const Tile &t = tiles[i];
+    constexpr int64_t count = 3; // items
+    std::vector<uint8_t> codes = randomBytes(count * 16 * t.columns, 1, 255),
+                         x = randomBytes(count * t.sources * t.rows * t.columns, 2, 255);
+    std::vector<AlignedBytes> inputs;
+    inputs.push_back(bytesOf(codes));
+    inputs.push_back(bytesOf(x));
+    std::vector<int32_t> expected;
+    for (int64_t item = 0; item < count; ++item) {
+      // The rows of all sources follow each other, as their sums do.
+      int64_t rows = t.sources * t.rows;
+      std::span<const int8_t> source(reinterpret_cast<int8_t *>(x.data()) + item * rows * t.columns,
+                                     rows * t.columns);
+      for (int32_t sum : reference::dotTile(std::span(codes).subspan(item * 16 * t.columns, 16 * t.columns),
+                                            t.isUnsigned, source, rows, t.columns))
+        expected.push_back(sum);
+    }
+    EXPECT_EQ(runArrays<int32_t>(image, "tile" + text(i), std::move(inputs), count, expected.size()),
+              expected)
+        << t.rows << " rows of " << t.columns << " columns";
+  }
+}
+
 class BF16ProductsTest : public TargetTest {};
 
 TEST_P(BF16ProductsTest, Dot2) {
@@ -265,6 +326,11 @@ TEST_P(InstructionsTest, FunctionsOfFloats) {
 INSTANTIATE_TEST_SUITE_P(Targets, BF16ProductsTest,
                          testing::ValuesIn(testTargets([](const TestTarget &target) {
                            return target.target.hasBF16Dot;
+                         })),
+                         targetName);
+INSTANTIATE_TEST_SUITE_P(Targets, MatrixTilesTest,
+                         testing::ValuesIn(testTargets([](const TestTarget &target) {
+                           return target.target.hasTiles;
                          })),
                          targetName);
 INSTANTIATE_TEST_SUITE_P(Targets, InstructionsTest, testing::ValuesIn(testTargets()), targetName);

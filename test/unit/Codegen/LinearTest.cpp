@@ -53,6 +53,9 @@ bool isTested(const CPUTarget &target, const Format &format, Shape shape, Rows r
     return false;
   if (multipliesPairs(target))
     return rows == Rows::BF16 && format.element == Element::BF16;
+  // Float kernels are those of another target; integer ones have loops of their own, with planes too.
+  if (target.hasTiles)
+    return isInteger(rows);
   bool simple = rows == Rows::F32 || rows == Rows::Int8, first = shape.n == kShapes[0].n;
   if (target.name == "x86-64-v3" || target.name == "avx512-vnni")
     return simple || first;
@@ -135,6 +138,7 @@ Result<RowBlock> withZeroPoints(const RowBlock &values, const Format &format) {
 int64_t rowStride(int64_t columns) { return (columns * 4 + 63) / 64 * 16; } // in floats
 
 class LinearTest : public TargetTest {};
+class MatrixTilesLinearTest : public TargetTest {};
 
 /// Checks one kernel for one number of tokens.
 void check(const KernelImage &image, const std::string &name, const RowBlock &weight, AlignedBytes &packed,
@@ -202,6 +206,53 @@ TEST_P(LinearTest, EveryFormatShapeAndNumberOfTokens) {
     }
 }
 
+/// Matrix tiles add up the same integers, and what follows is the same arithmetic.
+TEST_P(MatrixTilesLinearTest, GivesTheBitsOfDotProducts) {
+  const std::vector<TestTarget> others =
+      testTargets([](const TestTarget &other) { return other.target.name == "avx512-vnni"; });
+  ASSERT_EQ(others.size(), 1u);
+  constexpr Shape shape{37, 353};
+  constexpr uint32_t tokens = 29; // three records of 8, and 5 more
+  const Format formats[] = {{Element::Int4, 32, Zero::None},
+                            {Element::Int8, 128, Zero::None},
+                            {Element::Int4, 64, Zero::Minimum},
+                            {Element::IQ4, 32, Zero::None}};
+  std::string module;
+  int number = 0;
+  for (const Format &format : formats)
+    for (Rows rows : {Rows::Int8, Rows::Int16})
+      module += kernelText("k" + std::to_string(number++), format, shape, rows);
+  KernelImage image(module, GetParam()), other(module, others.front());
+  ASSERT_TRUE(image.valid() && other.valid());
+  reference::Matrix x = reference::Matrix::fromFloats(tokens, shape.k, randomFloats(tokens * shape.k, 11));
+  number = 0;
+  for (const Format &format : formats) {
+    RowBlock values;
+    values.rows = shape.n;
+    values.columns = shape.k;
+    values.values = randomFloats(shape.n * shape.k, 12, 0.05f);
+    AlignedBytes packed(*packPanels(*convertRows(values, format, 0), {shape.n, shape.k, format}));
+    for (Rows rows : {Rows::Int8, Rows::Int16}) {
+      reference::RecordLayout layout = recordLayout(format, rows);
+      AlignedBytes input(reference::packRecords(reference::quantizeRows(x, layout.planes), layout));
+      std::string name = "k" + std::to_string(number++);
+      auto run = [&](const KernelImage &kernels) {
+        AlignedBytes output(tokens * rowStride(shape.n) * 4);
+        OneSequence sequence(tokens);
+        void *operands[] = {input.data(), packed.data(), output.data()};
+        kernels.run(name, sequence.batch, operands);
+        std::vector<uint32_t> result;
+        for (uint32_t t = 0; t < tokens; ++t) {
+          const uint32_t *row = output.as<uint32_t>() + t * rowStride(shape.n);
+          result.insert(result.end(), row, row + shape.n);
+        }
+        return result;
+      };
+      EXPECT_EQ(run(image), run(other)) << formatSpelling(format) << " " << nameOf(rows);
+    }
+  }
+}
+
 /// silu(a0) * a1 + residual + bias, two weights of different formats.
 TEST_P(LinearTest, Epilogue) {
   constexpr Shape shape{41, 96};
@@ -264,12 +315,17 @@ TEST_P(LinearTest, Epilogue) {
     }
 }
 
+INSTANTIATE_TEST_SUITE_P(Targets, MatrixTilesLinearTest,
+                         testing::ValuesIn(testTargets([](const TestTarget &target) {
+                           return target.target.hasTiles;
+                         })),
+                         targetName);
 INSTANTIATE_TEST_SUITE_P(Targets, LinearTest, testing::ValuesIn(testTargets()), targetName);
 
 /// Targets with products of pairs of bf16, for a CPU on which they are the faster way.
 std::vector<TestTarget> pairTargets() {
-  std::vector<TestTarget> targets =
-      testTargets([](const TestTarget &tested) { return tested.target.hasBF16Dot; });
+  std::vector<TestTarget> targets = testTargets(
+      [](const TestTarget &tested) { return tested.target.hasBF16Dot && !tested.target.hasTiles; });
   for (TestTarget &tested : targets)
     tested.target = *findCPUTarget(tested.target.name, "znver4");
   return targets;

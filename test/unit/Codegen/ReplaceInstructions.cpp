@@ -2,6 +2,7 @@
 #include "ReplaceInstructions.h"
 
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +10,15 @@
 using namespace llvm;
 
 namespace {
+
+constexpr unsigned kTileRows = 16, kTileLanes = 16; // i32 lanes of a row
+
+/// The type of tiles is known to their instructions alone; here a tile is a vector of all its lanes.
+Type *plainType(Type *type) {
+  return type->isX86_AMXTy()
+             ? FixedVectorType::get(Type::getInt32Ty(type->getContext()), kTileRows * kTileLanes)
+             : type;
+}
 
 /// Writes the body of one replacement.
 struct Replacement {
@@ -61,8 +71,92 @@ struct Replacement {
     return result;
   }
 
+  /// body(i) for i = 0 .. count - 1.
+  void repeat(Value *count, function_ref<void(Value *)> body) {
+    BasicBlock *before = b.GetInsertBlock(), *loop = BasicBlock::Create(b.getContext(), "", &function),
+               *after = BasicBlock::Create(b.getContext(), "", &function);
+    b.CreateCondBr(b.CreateIsNull(count), after, loop);
+    b.SetInsertPoint(loop);
+    PHINode *i = b.CreatePHI(count->getType(), 2);
+    i->addIncoming(ConstantInt::get(count->getType(), 0), before);
+    body(i);
+    Value *next = b.CreateAdd(i, ConstantInt::get(count->getType(), 1));
+    i->addIncoming(next, b.GetInsertBlock());
+    b.CreateCondBr(b.CreateICmpEQ(next, count), after, loop);
+    b.SetInsertPoint(after);
+  }
+
+  /// A tile in memory, 64 bytes a row; zeros where `tile` is null.
+  Value *tileInMemory(Value *tile) {
+    Type *type = FixedVectorType::get(b.getInt32Ty(), kTileRows * kTileLanes);
+    AllocaInst *memory = b.CreateAlloca(type);
+    b.CreateStore(tile ? tile : Constant::getNullValue(type), memory);
+    return memory;
+  }
+  Value *tileOf(Value *memory) {
+    return b.CreateLoad(FixedVectorType::get(b.getInt32Ty(), kTileRows * kTileLanes), memory);
+  }
+  Value *at(Value *pointer, Value *index, Value *stride) {
+    Value *offset = b.CreateMul(b.CreateZExt(index, b.getInt64Ty()), b.CreateZExt(stride, b.getInt64Ty()));
+    return b.CreatePtrAdd(pointer, offset);
+  }
+
+  /// `rows` rows of `bytes` bytes, which are a multiple of 4.
+  void copyRows(Value *rows, Value *bytes, Value *to, Value *toStride, Value *from, Value *fromStride) {
+    repeat(rows, [&](Value *row) {
+      repeat(b.CreateLShr(bytes, 2), [&](Value *lane) {
+        Value *value =
+            b.CreateAlignedLoad(b.getInt32Ty(), at(at(from, row, fromStride), lane, b.getInt64(4)), Align(1));
+        b.CreateAlignedStore(value, at(at(to, row, toStride), lane, b.getInt64(4)), Align(1));
+      });
+    });
+  }
+
+  /// c[m][n] += sum over i < 4 of a[m][4k+i] b[k][4n+i], for every k in turn.
+  Value *tileProduct(bool isASigned, bool isBSigned) {
+    Value *line = b.getInt64(4 * kTileLanes), *c = tileInMemory(argument(3)), *x = tileInMemory(argument(4)),
+          *codes = tileInMemory(argument(5));
+    Type *ints = FixedVectorType::get(b.getInt32Ty(), kTileLanes),
+         *bytes = FixedVectorType::get(b.getInt8Ty(), 4 * kTileLanes);
+    repeat(argument(0), [&](Value *m) {
+      repeat(b.CreateLShr(argument(2), 2), [&](Value *k) {
+        Value *dword = b.CreateLoad(b.getInt32Ty(), at(at(x, m, line), k, b.getInt64(4)));
+        Value *p = b.CreateBitCast(b.CreateVectorSplat(kTileLanes, dword), bytes);
+        Value *q = b.CreateLoad(bytes, at(codes, k, line)), *row = at(c, m, line);
+        p = isASigned ? asSigned(p) : asUnsigned(p);
+        q = isBSigned ? asSigned(q) : asUnsigned(q);
+        b.CreateStore(b.CreateAdd(b.CreateLoad(ints, row), sums(b.CreateMul(p, q), 4)), row);
+      });
+    });
+    return tileOf(c);
+  }
+
+  /// The result of an instruction of AMX, or null.
+  Value *tileResult(StringRef name) {
+    Value *line = b.getInt64(4 * kTileLanes);
+    if (name == "llvm.x86.tilezero.internal")
+      return Constant::getNullValue(function.getReturnType());
+    if (name == "llvm.x86.tileloadd64.internal") {
+      Value *memory = tileInMemory(nullptr);
+      copyRows(argument(0), argument(1), memory, line, argument(2), argument(3));
+      return tileOf(memory);
+    }
+    if (name == "llvm.x86.tdpbssd.internal")
+      return tileProduct(true, true);
+    if (name == "llvm.x86.tdpbsud.internal")
+      return tileProduct(true, false);
+    return nullptr;
+  }
+
   /// The result, or null for a name that is not known.
   Value *result(StringRef name) {
+    if (name == "llvm.x86.tilestored64.internal") {
+      copyRows(argument(0), argument(1), argument(2), argument(3), tileInMemory(argument(4)),
+               b.getInt64(4 * kTileLanes));
+      return argument(4); // of no use: nothing is returned
+    }
+    if (Value *tile = tileResult(name))
+      return tile;
     Value *x = argument(0), *y = argument(1);
     if (name.starts_with("llvm.x86.avx512.vpdpbusd."))
       return b.CreateAdd(x, sums(b.CreateMul(asUnsigned(y), asSigned(argument(2))), 4));
@@ -86,24 +180,61 @@ struct Replacement {
 
 } // namespace
 
-void nibble::test::replaceInstructions(Module &module, StringRef cpu) {
-  for (Function &intrinsic : make_early_inc_range(module)) {
-    if (!intrinsic.isIntrinsic() || !intrinsic.getName().starts_with("llvm.x86."))
+/// Calls of intrinsics that take or give tiles become calls of their replacements, whose tiles are vectors.
+/// Tiles never leave a block of instructions.
+static void replaceTileCalls(Function &function, const DenseMap<Function *, Function *> &replacements) {
+  DenseMap<Value *, Value *> tiles;
+  SmallVector<CallInst *> calls;
+  for (Instruction &instruction : instructions(function)) {
+    auto *call = dyn_cast<CallInst>(&instruction);
+    Function *replacement = call ? replacements.lookup(call->getCalledFunction()) : nullptr;
+    if (!replacement)
       continue;
-    Function *function = Function::Create(intrinsic.getFunctionType(), GlobalValue::InternalLinkage,
-                                          "replaced." + intrinsic.getName(), module);
+    SmallVector<Value *> arguments;
+    for (Value *argument : call->args())
+      arguments.push_back(argument->getType()->isX86_AMXTy() ? tiles.at(argument) : argument);
+    tiles[call] = IRBuilder<>(call).CreateCall(replacement, arguments);
+    calls.push_back(call);
+  }
+  for (CallInst *call : reverse(calls))
+    call->eraseFromParent();
+}
+
+void nibble::test::replaceInstructions(Module &module, StringRef cpu) {
+  DenseMap<Function *, Function *> ofTiles;
+  SmallVector<Function *> intrinsics, kernels;
+  for (Function &function : module)
+    if (function.isIntrinsic() && function.getName().starts_with("llvm.x86."))
+      intrinsics.push_back(&function);
+    else if (!function.isDeclaration())
+      kernels.push_back(&function);
+  for (Function *intrinsic : intrinsics) {
+    FunctionType *type = intrinsic->getFunctionType();
+    SmallVector<Type *> parameters(map_range(type->params(), plainType));
+    auto *plain = FunctionType::get(plainType(type->getReturnType()), parameters, false);
+    Function *function =
+        Function::Create(plain, GlobalValue::InternalLinkage, "replaced." + intrinsic->getName(), module);
     function->addFnAttr("no-builtins");
     function->addFnAttr(Attribute::NoUnwind);
     Replacement replacement(*function);
-    Value *result = replacement.result(intrinsic.getName());
+    Value *result = replacement.result(intrinsic->getName());
     if (!result) {
-      ADD_FAILURE() << "nothing stands for " << intrinsic.getName().str();
-      result = PoisonValue::get(intrinsic.getReturnType());
+      ADD_FAILURE() << "nothing stands for " << intrinsic->getName().str();
+      result = PoisonValue::get(plain->getReturnType());
     }
-    replacement.b.CreateRet(result);
-    intrinsic.replaceAllUsesWith(function);
-    intrinsic.eraseFromParent();
+    if (plain->getReturnType()->isVoidTy())
+      replacement.b.CreateRetVoid();
+    else
+      replacement.b.CreateRet(result);
+    if (plain == type)
+      intrinsic->replaceAllUsesWith(function);
+    else
+      ofTiles[intrinsic] = function;
   }
+  for (Function *kernel : kernels)
+    replaceTileCalls(*kernel, ofTiles);
+  for (Function *intrinsic : intrinsics)
+    intrinsic->eraseFromParent();
   for (Function &function : module) {
     if (function.isIntrinsic())
       continue;

@@ -17,9 +17,10 @@ namespace {
 
 TEST(CPUTargets, ALaterTargetNeedsAllOfAnEarlierOneOfItsKind) {
   auto needs = [](const char *name) { return findCPUTarget(name)->needs; };
-  for (auto [more, less] : {std::pair("avx-vnni", "x86-64-v3"), std::pair("avx512", "x86-64-v3"),
-                            std::pair("avx512-vnni", "avx512"), std::pair("avx512-bf16", "avx512-vnni"),
-                            std::pair("dotprod", "neon"), std::pair("i8mm", "dotprod")}) {
+  for (auto [more, less] :
+       {std::pair("avx-vnni", "x86-64-v3"), std::pair("avx512", "x86-64-v3"),
+        std::pair("avx512-vnni", "avx512"), std::pair("avx512-bf16", "avx512-vnni"),
+        std::pair("amx-int8", "avx512-bf16"), std::pair("dotprod", "neon"), std::pair("i8mm", "dotprod")}) {
     EXPECT_THAT(needs(more), testing::IsSupersetOf(needs(less))) << more;
     EXPECT_GT(needs(more).size(), needs(less).size()) << "the runtime takes the variant with most features";
   }

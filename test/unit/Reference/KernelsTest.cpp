@@ -60,6 +60,20 @@ TEST(Linear, Dot2AddsPairs) {
             (std::vector<double>{14, -9}));
 }
 
+TEST(Linear, DotTileReadsCodesAsSignedOrNot) {
+  // Two rows by four columns: outputs 0 and 15 have codes, the others zeros.
+  std::vector<uint8_t> codes(64);
+  codes[0] = 255, codes[1] = 1, codes[2] = 128, codes[3] = 0, codes[60] = 2, codes[63] = 127;
+  std::vector<int8_t> x = {1, 2, 3, 4, -128, 127, -1, 1};
+  std::vector<int32_t> isSigned(32), isUnsigned(32);
+  isSigned[0] = -1 + 2 - 384, isUnsigned[0] = 255 + 2 + 384;
+  isSigned[15] = isUnsigned[15] = 2 + 4 * 127;
+  isSigned[16] = 128 + 127 + 128, isUnsigned[16] = -128 * 255 + 127 - 128;
+  isSigned[31] = isUnsigned[31] = -256 + 127;
+  EXPECT_EQ(dotTile(codes, false, x, 2, 4), isSigned);
+  EXPECT_EQ(dotTile(codes, true, x, 2, 4), isUnsigned);
+}
+
 TEST(Linear, LookupIndexesItsTable) {
   std::vector<int8_t> table = {5, -128, 127, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8, -9};
   std::vector<uint8_t> codes = {15, 0, 1, 2, 2};

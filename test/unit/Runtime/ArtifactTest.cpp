@@ -362,6 +362,25 @@ TEST(VariantTest, MostFeaturesThatFit) {
   EXPECT_THAT(choose({}), HasSubstr("has no code for a CPU"));
 }
 
+/// A CPU with tiles whose system does not permit them has no such features.
+TEST(VariantTest, MatrixTilesOnlyWherePermitted) {
+  Manifest manifest;
+  manifest.variants.resize(2);
+  manifest.variants[0].target = "avx512-bf16";
+  manifest.variants[0].features = {"avx2", "avx512bf16"};
+  manifest.variants[1].target = "amx-int8";
+  manifest.variants[1].features = {"avx2", "avx512bf16", "amx-tile", "amx-int8"};
+  std::vector<std::string> features = {"avx2", "avx512bf16"};
+  EXPECT_EQ((*chooseVariant(manifest, features, "", "model"))->target, "avx512-bf16");
+  EXPECT_EQ(
+      chooseVariant(manifest, features, "amx-int8", "model").error().message,
+      "model: this CPU lacks what its code needs: amx-int8 needs amx-tile, amx-int8; compile it again with "
+      "--target=cpu:native on this machine, or with --target=cpu:x86-64");
+  features.insert(features.end(), {"amxtile", "amxint8", "amxbf16"});
+  EXPECT_EQ((*chooseVariant(manifest, features, "", "model"))->target, "amx-int8");
+  EXPECT_EQ((*chooseVariant(manifest, features, "avx512-bf16", "model"))->target, "avx512-bf16");
+}
+
 TEST(VariantTest, FeaturesOfThisMachine) {
   // The system's own list is the witness; its names differ from ours in punctuation only for these.
   std::string system = toy::readFile("/proc/cpuinfo");

@@ -13,7 +13,7 @@ namespace nibble {
 #include "lib/Codegen/CPU/Passes.h.inc"
 
 /// Adds what turns the kernels of a scheduled module into the LLVM dialect for one target:
-/// rt-to-vector, lowbit-legalize-dot4, lowbit-legalize-lookup, nibble-expand-math, and upstream's
+/// rt-to-vector, lowbit-legalize-{dot4,dot2,tiles,lookup}, nibble-expand-math, and upstream's
 /// conversions.
 void buildCPUCodegenPipeline(mlir::OpPassManager &pm, const CPUTarget &target);
 

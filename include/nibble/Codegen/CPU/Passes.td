@@ -32,7 +32,8 @@ def AddProbesPass : Pass<"rt-add-probes", "::mlir::ModuleOp"> {
   let summary = "adds the kernels that measure the machine";
   let description = [{
     Three functions of include/nibble/runtime/ProbeABI.h, whose signature is that of kernels: `probe_read` reads memory in full
-    vectors, `probe_dot4` and `probe_fma` do independent `lowbit.dot4` and multiply-adds in registers. What they reach is what
+    vectors, `probe_dot4` and `probe_fma` do independent `lowbit.dot4` (`lowbit.dot_tile` where there are matrix tiles) and
+    multiply-adds in registers. What they reach is what
     the kernels beside them could reach at most.
 
     ```mlir
@@ -87,6 +88,26 @@ def LowbitLegalizeDot2Pass : Pass<"lowbit-legalize-dot2"> {
   let options = [Option<"target", "target", "std::string", "\"avx512-bf16\"",
                         "CPU target: avx512-bf16, ..., or native">];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+def LowbitLegalizeTilesPass : Pass<"lowbit-legalize-tiles"> {
+  let summary = "turns lowbit.dot_tile into instructions of AMX-INT8";
+  let description = [{
+    Codes and sources are loaded into tiles, multiplied (`tdpbssd`; unsigned codes `tdpbsud`) and the sums stored. LLVM
+    allots tile registers and configures them, once in a function. An error on CPU targets without tiles.
+
+    ```mlir
+    lowbit.dot_tile %codes, (%x) into %sums {rows = 8 : i32, columns = 32 : i32}
+    // becomes
+    %c = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"(%8, %64, %codes, ...) : (...) -> !llvm.x86_amx
+    %a = llvm.call_intrinsic "llvm.x86.tileloadd64.internal"(%8, %32, %x, ...) : (...) -> !llvm.x86_amx
+    %0 = llvm.call_intrinsic "llvm.x86.tilezero.internal"(%8, %64) : (...) -> !llvm.x86_amx
+    %s = llvm.call_intrinsic "llvm.x86.tdpbssd.internal"(%8, %64, %32, %0, %a, %c) : (...) -> !llvm.x86_amx
+    llvm.call_intrinsic "llvm.x86.tilestored64.internal"(%8, %64, %sums, ..., %s) : (...) -> ()
+    ```
+  }];
+  let options = [Option<"target", "target", "std::string", "\"amx-int8\"", "CPU target: amx-int8, or native">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
 def LowbitLegalizeLookupPass : Pass<"lowbit-legalize-lookup"> {

@@ -1,5 +1,6 @@
 // RUN: nibble-opt %s --rt-add-probes=target=avx512-vnni | FileCheck %s --check-prefixes=CHECK,VNNI
 // RUN: nibble-opt %s --rt-add-probes=target=x86-64-v3 | FileCheck %s --check-prefixes=CHECK,AVX2
+// RUN: nibble-opt %s --rt-add-probes=target=amx-int8 | FileCheck %s --check-prefix=TILES
 // RUN: not nibble-opt %s --rt-add-probes=target=pentium 2>&1 | FileCheck %s --check-prefix=TARGET
 
 // TARGET: error: unknown CPU target 'pentium'
@@ -25,6 +26,14 @@ module {
 // AVX2-COUNT-8: lowbit.dot4
 // CHECK: llvm.store
 // CHECK-LABEL: func.func @probe_dot4_items
+
+// 64 times four products of 16 x 16 x 64: 2^22 multiplications an item.
+// TILES-LABEL: func.func @probe_dot4
+// TILES: arith.muli %{{.*}}, %[[TIMES:.*]] overflow
+// TILES: scf.for
+// TILES: lowbit.dot_tile %{{.*}}, (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) into %{{.*}} {columns = 64 : i32, rows = 16 : i32}
+// TILES: llvm.store
+// TILES-LABEL: func.func @probe_dot4_items
 
 // CHECK-LABEL: func.func @probe_fma
 // VNNI-COUNT-16: vector.fma {{.*}} : vector<16xf32>

@@ -1,0 +1,7 @@
+// RUN: not nibble-opt %s --lowbit-legalize-tiles=target=avx512-bf16 2>&1 | FileCheck %s
+
+// CHECK: error: 'lowbit.dot_tile' op is no instruction of avx512-bf16
+func.func @lacks(%codes: !llvm.ptr, %x: !llvm.ptr, %sums: !llvm.ptr) {
+  lowbit.dot_tile %codes, (%x) into %sums {rows = 16 : i32, columns = 64 : i32}
+  return
+}
