@@ -53,10 +53,10 @@ bool isTested(const CPUTarget &target, const Format &format, Shape shape, Rows r
     return false;
   if (multipliesPairs(target))
     return rows == Rows::BF16 && format.element == Element::BF16;
+  bool simple = rows == Rows::F32 || rows == Rows::Int8, first = shape.n == kShapes[0].n;
   // Float kernels are those of another target; integer ones have loops of their own, with planes too.
   if (target.hasTiles)
-    return isInteger(rows);
-  bool simple = rows == Rows::F32 || rows == Rows::Int8, first = shape.n == kShapes[0].n;
+    return isInteger(rows) && (simple || first);
   if (target.name == "x86-64-v3" || target.name == "avx512-vnni")
     return simple || first;
   return first && (simple || format.element == Element::BF16 || format.zero == Zero::Integer);
