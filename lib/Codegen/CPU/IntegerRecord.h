@@ -1,4 +1,4 @@
-//===- IntegerRecord.h - What all integer tiles share --------------------------------*- C++ -*-===//
+//===- IntegerRecord.h - What all integer tiles share -------------------------------*- C++ -*-===//
 //
 // Where the parts of a record of integer rows are (LowbitDialect.td, RowsType), and what becomes of a group's
 // exact sum: the same operations in the same order, whatever multiplied the codes.

@@ -1,4 +1,4 @@
-//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot* ---------===//
+//===- Linear.cpp - llm.linear, llm.logits, lowbit.linear, llm.lora, lowbit.dot* --------------===//
 #include "nibble/Reference/Kernels.h"
 
 #include <cmath>
