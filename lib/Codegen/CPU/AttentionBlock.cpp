@@ -203,55 +203,77 @@ void AttentionBlock::scoresOfTile(Value rows) {
 // Softmax: m = max s, p = exp(s - m), l = sum p
 //===------------------------------------------------------------------------------------------------------===//
 
-void AttentionBlock::softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked) {
+/// A row between the two passes over its scores.
+struct AttentionBlock::SoftmaxRow {
+  Value number, scores;            // i64; pointer
+  SmallVector<Value> values, sees; // scores; whether the row sees them, where some are masked
+  Value most;                      // m
+};
+
+AttentionBlock::SoftmaxRow AttentionBlock::largestScore(const AttentionBlockPlace &block, Value number,
+                                                        Value position, bool isMasked) {
   VectorType ints = b.vec(lanes, b.i32());
-  Value lane = b.laneNumbers(lanes);
-  b.loop(b.index(0), rows, 1, [&](Value row) {
-    Value scores = scoresAt(row);
-    // Of the block, relative to its first: the last position that the row sees, and the first.
-    Value last, begin;
+  SoftmaxRow row{number, scoresAt(number), {}, {}, {}};
+  // Of the block, relative to its first: the last position that the row sees, and the first.
+  Value last, begin;
+  if (isMasked) {
+    Value own = b.sub(b.add(position, b.div(number, formula.group)), block.first);
+    auto splat = [&](Value x) { return b.splat(arith::TruncIOp::create(b, b.i32(), x), lanes); };
+    last = splat(own);
+    if (formula.window)
+      begin = splat(b.sub(own, b.index(*formula.window - 1)));
+  }
+  Value most;
+  for (int64_t i = 0; i < kBlock; i += lanes) {
+    Value x = b.load(vec(lanes), row.scores, 4 * i, 4);
+    if (cache.hasScales())
+      x = b.mul(x, b.load(vec(lanes), at(place.keyScales), 4 * i, 4));
+    if (formula.softcap) {
+      Value cap = b.constant(vec(lanes), *formula.softcap);
+      x = b.mul(cap, math::TanhOp::create(b, arith::DivFOp::create(b, x, cap).getResult()));
+    }
     if (isMasked) {
-      Value own = b.sub(b.add(position, b.div(row, formula.group)), block.first);
-      auto splat = [&](Value x) { return b.splat(arith::TruncIOp::create(b, b.i32(), x), lanes); };
-      last = splat(own);
-      if (formula.window)
-        begin = splat(b.sub(own, b.index(*formula.window - 1)));
+      Value lane = b.add(b.laneNumbers(lanes), b.constant(ints, i));
+      Value sees = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, lane, last);
+      if (begin)
+        sees =
+            arith::AndIOp::create(b, sees, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, lane, begin));
+      x = b.select(sees, x, b.constant(vec(lanes), kMaskedScore));
+      row.sees.push_back(sees);
     }
-    SmallVector<Value> s, seen;
-    Value most;
-    for (int64_t i = 0; i < kBlock; i += lanes) {
-      Value x = b.load(vec(lanes), scores, 4 * i, 4);
-      if (cache.hasScales())
-        x = b.mul(x, b.load(vec(lanes), at(place.keyScales), 4 * i, 4));
-      if (formula.softcap) {
-        Value cap = b.constant(vec(lanes), *formula.softcap);
-        x = b.mul(cap, math::TanhOp::create(b, arith::DivFOp::create(b, x, cap).getResult()));
+    most = most ? b.greater(most, x) : x;
+    row.values.push_back(x);
+  }
+  row.most = b.reduceMax(most);
+  return row;
+}
+
+void AttentionBlock::softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked) {
+  // Each row is a chain of dependent steps: where registers allow, two hide each other's. Rows come in pairs
+  // where the group does.
+  int64_t together = formula.group % 2 == 0 && 8 * kBlock / lanes <= b.target.vectorRegisters ? 2 : 1;
+  b.loop(b.index(0), rows, together, [&](Value first) {
+    SmallVector<SoftmaxRow> all;
+    for (int64_t i = 0; i < together; ++i)
+      all.push_back(largestScore(block, b.add(first, i), position, isMasked));
+    SmallVector<Value> sums(together), subtrahends;
+    for (const SoftmaxRow &row : all)
+      subtrahends.push_back(b.splat(row.most, lanes));
+    for (int64_t i = 0; i < kBlock; i += lanes)
+      for (auto [row, sum, subtrahend] : llvm::zip(all, sums, subtrahends)) {
+        Value p = math::ExpOp::create(b, b.sub(row.values[i / lanes], subtrahend));
+        if (isMasked)
+          p = b.select(row.sees[i / lanes], p, b.constant(vec(lanes), 0.0));
+        sum = sum ? b.add(sum, p) : p;
+        if (cache.hasScales())
+          p = b.mul(p, b.load(vec(lanes), at(place.valueScales), 4 * i, 4));
+        b.store(p, row.scores, 4 * i, 4);
       }
-      if (isMasked) {
-        Value number = b.add(lane, b.constant(ints, i));
-        Value sees = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, number, last);
-        if (begin)
-          sees = arith::AndIOp::create(b, sees,
-                                       arith::CmpIOp::create(b, arith::CmpIPredicate::sge, number, begin));
-        x = b.select(sees, x, b.constant(vec(lanes), kMaskedScore));
-        seen.push_back(sees);
-      }
-      most = most ? b.greater(most, x) : x;
-      s.push_back(x);
+    for (auto [row, sum] : llvm::zip(all, sums)) {
+      Value offset = b.mul(row.number, 4);
+      b.store(row.most, b.at(at(place.blockMost), offset), 4);
+      b.store(b.reduceAdd(sum), b.at(at(place.blockSum), offset), 4);
     }
-    Value m = b.reduceMax(most), subtrahend = b.splat(m, lanes), sum;
-    for (int64_t i = 0; i < kBlock; i += lanes) {
-      Value p = math::ExpOp::create(b, b.sub(s[i / lanes], subtrahend));
-      if (isMasked)
-        p = b.select(seen[i / lanes], p, b.constant(vec(lanes), 0.0));
-      sum = sum ? b.add(sum, p) : p;
-      if (cache.hasScales())
-        p = b.mul(p, b.load(vec(lanes), at(place.valueScales), 4 * i, 4));
-      b.store(p, scores, 4 * i, 4);
-    }
-    Value offset = b.mul(row, 4);
-    b.store(m, b.at(at(place.blockMost), offset), 4);
-    b.store(b.reduceAdd(sum), b.at(at(place.blockSum), offset), 4);
   });
 }
 

@@ -83,6 +83,8 @@ private:
   void scoresOfToken(const AttentionBlockPlace &block);
   void scoresOfTile(Value rows);
 
+  struct SoftmaxRow;
+  SoftmaxRow largestScore(const AttentionBlockPlace &block, Value number, Value position, bool isMasked);
   void softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked);
 
   SmallVector<SmallVector<Piece>> columnGroups(int64_t rows);

@@ -22,9 +22,10 @@ public:
   const int64_t group; // query heads of one head of K and V
   const std::optional<int64_t> window;
 
-  /// Rows of a tile in a long step: with their heads about 48 rows of scores, so that converting a block of K
-  /// and V is small beside its products.
-  int64_t longTile() const { return std::max<int64_t>(1, 48 / group); }
+  /// Rows of a tile in a long step: with their heads about 72 rows of scores, so that converting a block of K
+  /// and V is small beside its products (with 48 a prompt takes a tenth longer), and prompts still make tiles
+  /// enough for all workers.
+  int64_t longTile() const { return std::max<int64_t>(1, 72 / group); }
   /// The most rows of a tile: in a step of at most 16 tokens a tile is all of a sequence.
   int64_t largestTile() const;
 
