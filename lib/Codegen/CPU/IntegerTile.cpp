@@ -11,6 +11,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "IntegerRecord.h"
 #include "TileModel.h"
+#include "UnpackedPanel.h"
 
 using namespace mlir;
 using namespace nibble;
@@ -48,7 +49,8 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
   const int64_t lanes = b.target.lanes(), count = tile.count;
   const VectorType bytes = b.vec(4 * lanes, b.i8()), ints = b.vec(lanes, b.i32()),
                    floats = b.vec(lanes, b.f32());
-  const bool int4 = weight.layout.format.bits() == 4, isCodebook = weight.layout.format.isCodebook();
+  const bool isCodebook = weight.layout.format.isCodebook();
+  const bool int4 = weight.layout.format.bits() == 4, isPacked = int4 && !tile.unpacked;
   const int64_t planes = rows.getPlanes();
   const RecordOffsets offsets{tile.record, planes, static_cast<int64_t>(rows.getBiases().size())};
   const int64_t chains = dotChains(b.target, count, planes);
@@ -71,10 +73,9 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
           sum = lowbit::Dot4Op::create(b, ints, sum, code, q, codeMax);
         }
     };
-    Value base = moveRows(b, codes, tile.rowOffset, 4);
-    for (int64_t vector = 0; vector < (int4 ? 4 : 8); ++vector) {
-      Value code = b.load(bytes, base, 64 * vector, 4 * lanes);
-      if (!int4) {
+    for (int64_t vector = 0; vector < (isPacked ? 4 : 8); ++vector) {
+      Value code = b.load(bytes, codes, 64 * vector, 4 * lanes);
+      if (!isPacked) {
         multiply(code, vector, vector);
         continue;
       }
@@ -99,5 +100,14 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
     return result;
   };
   SmallVector<Value> zero(count, b.constant(floats, 0.0));
-  return forEachSubgroup(b, weight, tile, zero, subgroup);
+  if (tile.unpacked)
+    return b.loop(b.index(0), b.index(weight.layout.subgroups()), 1, zero,
+                  [&](Value number, ValueRange carried) {
+                    UnpackedGroup group = unpackedGroup(b, weight, tile.unpacked, number, tile.rowOffset);
+                    return subgroup(group.codes, number, group.scales, group.minima, carried);
+                  });
+  return forEachSubgroup(
+      b, weight, tile, zero, [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
+        return subgroup(moveRows(b, codes, tile.rowOffset, 4), number, scales, minima, carried);
+      });
 }

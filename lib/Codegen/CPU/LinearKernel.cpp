@@ -1,8 +1,9 @@
 //===- LinearKernel.cpp - Kernels of lowbit.linear --------------------------------------------===//
 //
 // An item is a run of panels by a block of tokens. Within it panels are outer and tiles of tokens inner, so
-// that a panel is read once from memory and the block's activations stay in the second-level cache. Where the
-// target has matrix tiles, whole records go through them and what is left through dot products.
+// that a panel is read once from memory and the block's activations stay in the second-level cache. For many
+// tokens its codes are unpacked first. Where the target has matrix tiles, whole records go through them and
+// what is left through dot products.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
@@ -22,7 +23,7 @@ public:
     int64_t bytes = 0, unpacked = 0;
     matrixRecords = integer ? kMostMatrixRecords : 0;
     tileTokens = integer ? kRecordTokens : floatTileTokens(target, kFloatChains);
-    for (Value weight : op.getWeights()) {
+    for (auto [i, weight] : llvm::enumerate(op.getWeights())) {
       weights.push_back(WeightPanel::get(cast<lowbit::PackedType>(weight.getType()), rows));
       bytes += weights.back().layout.panelBytes();
       if (!integer)
@@ -30,9 +31,14 @@ public:
       GroupWork work = workOf(weights.back().layout.format);
       tileTokens = std::min(tileTokens, integerTileTokens(target, work));
       matrixRecords = std::min(matrixRecords, matrixTileRecords(target, work));
+      int64_t tiles = tilesWorthUnpacking(target, work);
+      unpackFrom = i == 0 ? tiles : tiles && unpackFrom ? std::max(tiles, unpackFrom) : 0;
       unpacked += unpackedPanelBytes(weights.back());
     }
+    unpackFrom *= tileTokens;
     if (matrixRecords)
+      unpackFrom = kRecordTokens;
+    if (matrixRecords || unpackFrom)
       scratch = matrixSumsBytes(rows, matrixRecords) + unpacked;
     panels = weights.front().layout.panels();
     panelsPerItem = panelsOfItem(target, bytes, panels);
@@ -51,11 +57,17 @@ public:
     Value end = b.min(b.add(begin, tokenBlock), total);
     Value panel = b.mul(b.mod(item, runs), panelsPerItem);
     Value panelEnd = b.min(b.add(panel, panelsPerItem), b.index(panels));
+    int64_t step = integer ? kRecordTokens : tileTokens;
+    Block block{begin, b.add(begin, b.mul(b.div(b.sub(end, begin), step), step)), end, {}};
+    if (unpackFrom)
+      block.isUnpacked = b.less(b.index(unpackFrom - 1), b.sub(block.whole, begin));
     b.loop(panel, panelEnd, 1, [&](Value p) {
+      if (unpackFrom)
+        b.ifThen(block.isUnpacked, [&] { unpack(b, frame, p); });
       if (lanes == kPanelRows)
-        return tokens(b, frame, p, Value(), begin, end);
+        return tokens(b, frame, p, Value(), block);
       b.loop(b.index(0), b.index(kPanelRows), lanes,
-             [&](Value rowOffset) { tokens(b, frame, p, rowOffset, begin, end); });
+             [&](Value rowOffset) { tokens(b, frame, p, rowOffset, block); });
     });
   }
 
@@ -65,52 +77,83 @@ private:
             format.zero != Zero::None, format.isCodebook()};
   }
 
-  /// All tiles of tokens begin .. end - 1: whole records, then the last, shorter one. The first finds the
-  /// panel in memory, the others in a cache.
-  void tokens(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value begin,
-              Value end) {
-    int64_t step = integer ? kRecordTokens : tileTokens;
-    Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), step), step));
-    if (matrixRecords) {
-      b.ifThen(b.less(begin, whole), [&] { wholeRecords(b, frame, panel, begin, whole); });
-    } else {
-      b.ifThen(b.less(begin, whole),
-               [&] { record(b, frame, panel, rowOffset, begin, step, /*isFirst=*/true); });
-      b.loop(b.add(begin, step), whole, step,
-             [&](Value token) { record(b, frame, panel, rowOffset, token, step, /*isFirst=*/false); });
-    }
-    Value rest = b.sub(end, whole);
-    for (int64_t count = 1; count < step; ++count)
-      b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(count)),
-               [&] { record(b, frame, panel, rowOffset, whole, count, /*isFirst=*/true); });
+  /// Tokens of an item: begin .. whole - 1 are whole records (or tiles), whole .. end - 1 the rest.
+  struct Block {
+    Value begin, whole, end;
+    Value isUnpacked; // i1: whether the whole records find the panel unpacked; null: they never do
+  };
+
+  /// Where the panel of a weight lies unpacked.
+  Value unpackedPanel(KernelBuilder &b, const KernelFrame &frame, size_t weight) {
+    int64_t offset = matrixSumsBytes(rows, matrixRecords);
+    for (size_t i = 0; i < weight; ++i)
+      offset += unpackedPanelBytes(weights[i]);
+    return b.at(frame.scratch, offset);
   }
 
-  /// Tokens begin .. end - 1, records of 8, by matrix tiles: the panel is unpacked once for all of them.
-  void wholeRecords(KernelBuilder &b, const KernelFrame &frame, Value panel, Value begin, Value end) {
-    Value sumsOfGroup = frame.scratch;
-    SmallVector<Value> unpacked = {b.at(frame.scratch, matrixSumsBytes(rows, matrixRecords))};
+  void unpack(KernelBuilder &b, const KernelFrame &frame, Value panel) {
     for (auto [i, weight] : llvm::enumerate(weights)) {
       Value base = operandOf(frame, kernel, op.getWeights()[i]);
-      emitUnpackedPanel(b, weight, b.at(base, b.mul(panel, weight.layout.panelBytes())), unpacked.back());
-      unpacked.push_back(b.at(unpacked.back(), unpackedPanelBytes(weight)));
+      emitUnpackedPanel(b, weight, b.at(base, b.mul(panel, weight.layout.panelBytes())),
+                        unpackedPanel(b, frame, i),
+                        matrixRecords ? UnpackedCodes::Signed : UnpackedCodes::Biased);
     }
+  }
+
+  void tokens(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, const Block &block) {
+    if (matrixRecords)
+      matrixTiles(b, frame, panel, block);
+    else if (unpackFrom)
+      b.ifElse(
+          block.isUnpacked, [&] { tiles(b, frame, panel, rowOffset, block, From::Unpacked); },
+          [&] { tiles(b, frame, panel, rowOffset, block, From::Memory); });
+    else
+      manyTiles(b, frame, panel, rowOffset, block);
+    Value rest = b.sub(block.end, block.whole);
+    for (int64_t count = 1; count < (integer ? kRecordTokens : tileTokens); ++count)
+      b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(count)),
+               [&] { record(b, frame, panel, rowOffset, block.whole, count, From::Memory); });
+  }
+
+  /// Where a tile finds its panel.
+  enum class From { Memory, Cache, Unpacked };
+
+  void tiles(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, const Block &block,
+             From from) {
+    int64_t step = integer ? kRecordTokens : tileTokens;
+    b.loop(block.begin, block.whole, step,
+           [&](Value token) { record(b, frame, panel, rowOffset, token, step, from); });
+  }
+
+  /// The first finds the panel in memory, the others in a cache.
+  void manyTiles(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset,
+                 const Block &block) {
+    int64_t step = integer ? kRecordTokens : tileTokens;
+    b.ifThen(b.less(block.begin, block.whole),
+             [&] { record(b, frame, panel, rowOffset, block.begin, step, From::Memory); });
+    tiles(b, frame, panel, rowOffset, {b.add(block.begin, step), block.whole, block.end, {}}, From::Cache);
+  }
+
+  /// Whole records by matrix tiles.
+  void matrixTiles(KernelBuilder &b, const KernelFrame &frame, Value panel, const Block &block) {
     auto tile = [&](Value token, int64_t records) {
       Value input = b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
       SmallVector<SmallVector<Value>> sums;
       for (auto [i, weight] : llvm::enumerate(weights))
-        sums.push_back(emitMatrixTile(b, weight, rows, {unpacked[i], sumsOfGroup, input, records}));
+        sums.push_back(
+            emitMatrixTile(b, weight, rows, {unpackedPanel(b, frame, i), frame.scratch, input, records}));
       epilogue(b, frame, sums, token, b.mul(panel, kPanelRows * 4));
     };
     int64_t step = matrixRecords * kRecordTokens;
-    Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), step), step));
-    b.loop(begin, whole, step, [&](Value token) { tile(token, matrixRecords); });
+    Value even = b.add(block.begin, b.mul(b.div(b.sub(block.whole, block.begin), step), step));
+    b.loop(block.begin, even, step, [&](Value token) { tile(token, matrixRecords); });
     if (matrixRecords > 1)
-      b.loop(whole, end, kRecordTokens, [&](Value token) { tile(token, 1); });
+      b.loop(even, block.whole, kRecordTokens, [&](Value token) { tile(token, 1); });
   }
 
   /// `count` tokens that share a record, in tiles that fit the registers.
   void record(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, Value token,
-              int64_t count, bool isFirst) {
+              int64_t count, From from) {
     Value input = b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
     for (int64_t first = 0; first < count; first += tileTokens) {
       int64_t tokens = std::min(tileTokens, count - first);
@@ -123,7 +166,9 @@ private:
                          count,
                          first,
                          tokens,
-                         isFirst && first == 0};
+                         from == From::Memory && first == 0};
+        if (from == From::Unpacked)
+          tile.unpacked = unpackedPanel(b, frame, i);
         if (integer) {
           sums.push_back(emitIntegerTile(b, weight, rows, tile));
         } else {
@@ -164,9 +209,10 @@ private:
   int64_t lanes;
   bool integer;
   int64_t tileTokens;
-  int64_t matrixRecords; // in a matrix tile; 0: none is used
-  int64_t scratch = 0;   // bytes
-  int64_t tokenBlock;    // tokens of an item
+  int64_t matrixRecords;  // in a matrix tile; 0: none is used
+  int64_t unpackFrom = 0; // tokens of whole records from which on panels are unpacked; 0: never
+  int64_t scratch = 0;    // bytes
+  int64_t tokenBlock;     // tokens of an item
   SmallVector<WeightPanel> weights;
   int64_t panels, panelsPerItem, runs;
 };

@@ -7,24 +7,20 @@
 #pragma once
 
 #include "IntegerRecord.h"
+#include "UnpackedPanel.h"
 
 namespace nibble {
 
 /// Where a tile's operands are. The two parts of scratch memory are aligned to 64 bytes.
 struct MatrixAddress {
-  Value unpacked;  // what emitUnpackedPanel wrote
+  Value unpacked;  // what emitUnpackedPanel wrote, codes signed
   Value sums;      // scratch of matrixSumsBytes(rows, records)
   Value rows;      // first byte of the first record
   int64_t records; // of 8 tokens each
 };
 
-/// Bytes of a panel with its codes unpacked.
-int64_t unpackedPanelBytes(const WeightPanel &weight);
 /// Bytes that the sums of one group take.
 int64_t matrixSumsBytes(lowbit::RowsType rows, int64_t records);
-
-/// Unpacks the panel that starts at `panel`.
-void emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Value panel, Value unpacked);
 
 /// Sum over K for integer rows: [8 * records] vectors of f32.
 SmallVector<Value> emitMatrixTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,

@@ -69,6 +69,22 @@ bool nibble::multipliesPairs(const CPUTarget &target) {
   return target.hasBF16Dot && 2 * target.units().bf16Dots > target.units().fmas;
 }
 
+int64_t nibble::tilesWorthUnpacking(const CPUTarget &target, const GroupWork &work) {
+  if (work.bits == 8)
+    return 0;
+  GroupWork bytes = work;
+  bytes.bits = 8;
+  bytes.isCodebook = false;
+  int64_t tokens = integerTileTokens(target, work);
+  double gain = cyclesOfTile(target, work, tokens) - cyclesOfTile(target, bytes, tokens);
+  if (gain <= 0)
+    return 0;
+  // The vectors of codes and the scales are written once, to the second-level cache and back: four cycles a
+  // line (measured on Emerald Rapids).
+  double cost = static_cast<double>(kColumns / 4 + 1) * 4;
+  return 1 + static_cast<int64_t>(cost / gain);
+}
+
 double nibble::cyclesOfMatrixTile(const CPUTarget &target, const GroupWork &work, int64_t records) {
   const VectorUnits &units = target.units();
   double tokens = static_cast<double>(8 * records), each = tokens * static_cast<double>(work.planes);

@@ -34,6 +34,10 @@ double cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t toke
 /// and takes the fewest cycles a token.
 int64_t integerTileTokens(const CPUTarget &target, const GroupWork &work);
 
+/// Tiles over one panel from which on it pays to unpack the codes once, for all of them (UnpackedPanel.h); 0:
+/// it never does.
+int64_t tilesWorthUnpacking(const CPUTarget &target, const GroupWork &work);
+
 /// Most records of 8 tokens that a matrix tile works on at once: their sums hold half of the registers.
 inline constexpr int64_t kMostMatrixRecords = 2;
 

@@ -33,6 +33,7 @@ struct TileAddress {
   int64_t first;   // the tile's first token within the record
   int64_t count;   // tokens in the tile
   bool isFirst;    // nothing has read the panel just before: its lines have to be asked for ahead
+  Value unpacked = {}; // the panel with its codes unpacked (UnpackedPanel.h); null: read it as it is stored
 };
 
 /// Sum over K for integer rows: [count] vectors of f32.

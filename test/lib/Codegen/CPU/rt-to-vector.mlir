@@ -4,10 +4,11 @@
 !rows = !lowbit.rows<tokens x 128, int8, bias = [8]>
 !weight = !lowbit.packed<384x128, <int4, group = 32, scale = f16, zero = none>, panel>
 
-// The kernel ABI: (batch, operands, begin, end, scratch), and the number of items.
+// The kernel ABI: (batch, operands, begin, end, scratch), and the number of items. For many tokens the codes of a panel
+// are unpacked to scratch: four groups of 512 bytes and a line of scales.
 // CHECK-LABEL: func.func @linear(
 // CHECK-SAME: %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: i32, %{{.*}}: i32, %{{.*}}: !llvm.ptr {llvm.noalias})
-// CHECK-SAME: nibble.family = "linear", nibble.scratch = 0 : i64
+// CHECK-SAME: nibble.family = "linear", nibble.scratch = 2304 : i64
 // CHECK-SAME: "no-builtins"
 // CHECK: lowbit.dot4 %{{.*}} {unsigned_max = 15 : i32} : vector<16xi32>, vector<64xi8>
 // CHECK-LABEL: func.func @linear_items(%{{.*}}: !llvm.ptr) -> i32
@@ -21,9 +22,13 @@ rt.kernel @linear(%x: !rows, %w: !weight) -> tensor<?x384xf32> attributes {famil
   rt.yield %y : tensor<?x384xf32>
 }
 
-// A codebook's entries plus 128 are looked up, and multiplied as bytes.
+// A codebook's entries plus 128 are looked up, and multiplied as bytes, or stored for tiles that do so.
 // CHECK-LABEL: func.func @codebook(
-// CHECK: %[[E:.*]] = lowbit.lookup %{{.*}} in [1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15] : vector<64xi8>
+// CHECK: %[[S:.*]] = lowbit.lookup %{{.*}} in [1, 24, 45, 63, 79, 93, 106, 118, -127, -115, -103, -90, -75, -59, -39, -15] : vector<64xi8>
+// CHECK: llvm.store %[[S]], %
+// CHECK: lowbit.dot4 %{{.*}} {unsigned_max = 255 : i32}
+// CHECK: } else {
+// CHECK: %[[E:.*]] = lowbit.lookup %{{.*}} in [1, 24, 45,
 // CHECK: lowbit.dot4 %{{.*}}, %[[E]], %{{.*}} {unsigned_max = 255 : i32}
 rt.kernel @codebook(%x: !lowbit.rows<tokens x 128, int8, bias = [128]>,
                     %w: !lowbit.packed<384x128, <iq4, group = 32, scale = f16, zero = none>, panel>)
