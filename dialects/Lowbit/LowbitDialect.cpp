@@ -5,6 +5,7 @@
 //===------------------------------------------------------------------------------------------===//
 #include "dialects/Lowbit/Lowbit.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 

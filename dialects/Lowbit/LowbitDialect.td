@@ -15,6 +15,8 @@ def Lowbit_Dialect : Dialect {
     bytes are never in the IR. Activations that a packed weight multiplies are `!lowbit.rows`. `lowbit.linear`
     multiplies the two and applies an epilogue; `lowbit.dot4` is the inner product step that each target legalises.
   }];
+  // For the pointers of lowbit.dot_tile.
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
 }

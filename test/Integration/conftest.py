@@ -16,6 +16,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("NIBBLE_BUILD", ROOT / "build" / "release"))
 TEST_DATA = ROOT / "test" / "data"
 
+# A shell starts what is to run in the background with Ctrl-C ignored, and programs inherit that: not those under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def tool(name):
     """The path of a built tool."""
