@@ -11,6 +11,7 @@ import argparse
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from rows import Row, serve  # noqa: E402
@@ -37,14 +38,16 @@ def seconds_of(output, row):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file")
+    parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--tools", type=pathlib.Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--rows", type=Row.parse, nargs="+", required=True)
     options = parser.parse_args()
+    options.file, options.tools = options.file.resolve(), options.tools.resolve()
 
     def measure(row):
-        done = subprocess.run([str(word) for word in command(options, row)], capture_output=True, text=True)
+        with tempfile.TemporaryDirectory() as folder:  # the tool leaves a log where it runs
+            done = subprocess.run([str(word) for word in command(options, row)], capture_output=True, text=True, cwd=folder)
         if done.returncode:
             raise SystemExit(f"llama-batched-bench: exit code {done.returncode}\n{done.stderr[-2000:]}")
         prompt, decode = seconds_of(done.stdout + done.stderr, row)
