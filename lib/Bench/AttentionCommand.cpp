@@ -1,4 +1,4 @@
-//===- AttentionCommand.cpp - nibble-bench attention --------------------------------------------===//
+//===- AttentionCommand.cpp - nibble-bench attention ------------------------------------------===//
 #include "lib/Bench/AttentionRun.h"
 #include "lib/Bench/BenchCommand.h"
 #include "lib/Bench/Spread.h"

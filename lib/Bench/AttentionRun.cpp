@@ -1,4 +1,4 @@
-//===- AttentionRun.cpp - Runs one layer's attention beside the machine's limits ----------------===//
+//===- AttentionRun.cpp - Runs one layer's attention beside the machine's limits --------------===//
 #include "lib/Bench/AttentionRun.h"
 
 #include "lib/Bench/MachineLoad.h"
@@ -34,42 +34,16 @@ Result<AttentionRun> AttentionRun::create(const OneAttention &attention, const A
 // Batches
 //===------------------------------------------------------------------------------------------===//
 
-/// Rows of some sequences, as the engine describes them.
-struct AttentionRun::Step {
-  std::vector<int32_t> ids, positions;
-  std::vector<uint32_t> starts = {0}, lengths, pages, logits = {0};
-  NibbleBatch batch = {};
+BenchStep AttentionRun::step() const {
+  BenchStep step(attention->vocabulary, pagesOfSequence);
+  for (uint32_t sequence = 0; sequence < batch.sequences; ++sequence)
+    step.add(sequence, batch.context - batch.tokens, batch.context);
+  return step;
+}
 
-  /// Adds positions begin .. end - 1 of sequence `number`.
-  void add(const AttentionRun &run, uint32_t number, uint32_t begin, uint32_t end) {
-    for (uint32_t i = begin; i < end; ++i) {
-      ids.push_back(static_cast<int32_t>((number * 104729u + i * 7919u + 11) % run.attention->vocabulary));
-      positions.push_back(static_cast<int32_t>(i));
-    }
-    starts.push_back(static_cast<uint32_t>(ids.size()));
-    lengths.push_back(end);
-    for (uint32_t page = 0; page < run.pagesOfSequence; ++page)
-      pages.push_back(number * run.pagesOfSequence + page);
-  }
-
-  const NibbleBatch &finish(const AttentionRun &run) {
-    batch = {.version = kKernelABIVersion,
-             .tokens = static_cast<uint32_t>(ids.size()),
-             .sequences = static_cast<uint32_t>(lengths.size()),
-             .logitsRows = 1,
-             .pageStride = run.pagesOfSequence,
-             .pageCount = run.pagesOfSequence * run.batch.sequences,
-             .workers = run.threads(),
-             .reserved = 0,
-             .tokenId = ids.data(),
-             .position = positions.data(),
-             .queryStart = starts.data(),
-             .kvLength = lengths.data(),
-             .pageTable = pages.data(),
-             .logitsRow = logits.data()};
-    return batch;
-  }
-};
+NibbleBatch AttentionRun::rowsOf(const BenchStep &step) const {
+  return step.batch(pagesOfSequence * batch.sequences, threads());
+}
 
 /// Positions that the row at `position` sees.
 static uint64_t seenBy(uint64_t position, uint32_t window) {
@@ -127,10 +101,8 @@ Result<void> AttentionRun::prepare(const AttentionBatch &newBatch) {
   cache = std::make_unique<KVCache>(std::move(made));
   fill();
 
-  Step step;
-  for (uint32_t sequence = 0; sequence < batch.sequences; ++sequence)
-    step.add(*this, sequence, batch.context - batch.tokens, batch.context);
-  const NibbleBatch &rows = step.finish(*this);
+  const BenchStep step = this->step();
+  const NibbleBatch rows = rowsOf(step);
   inputs->run(rows);
   auto first = makeWalker(attention->layer(), 0, 1);
   first->run(rows);
@@ -140,10 +112,8 @@ Result<void> AttentionRun::prepare(const AttentionBatch &newBatch) {
   // As many layers in a piece as make it worth a measurement; several pieces take turns.
   layersInPiece =
       static_cast<uint32_t>(std::clamp(kShortestSeconds / std::max(once, 1e-6), 1.0, double(layerCount)));
-  for (uint32_t layer = 0; layer + layersInPiece <= layerCount; layer += layersInPiece) {
+  for (uint32_t layer = 0; layer + layersInPiece <= layerCount; layer += layersInPiece)
     pieces.push_back(makeWalker(attention->layer(), layer, layersInPiece));
-    pieces.back()->startProfile();
-  }
   return {};
 }
 
@@ -154,9 +124,9 @@ void AttentionRun::fill() {
   uint32_t length = pagesOfSequence * kPageSize;
   for (uint32_t sequence = 0; sequence < batch.sequences; ++sequence)
     for (uint32_t begin = 0; begin < length; begin += kFillRows) {
-      Step step;
-      step.add(*this, sequence, begin, std::min(begin + kFillRows, length));
-      const NibbleBatch &rows = step.finish(*this);
+      BenchStep step(attention->vocabulary, pagesOfSequence);
+      step.add(sequence, begin, std::min(begin + kFillRows, length));
+      const NibbleBatch rows = rowsOf(step);
       inputs->run(rows);
       store->run(rows);
     }
@@ -170,10 +140,8 @@ void AttentionRun::fill() {
 //===------------------------------------------------------------------------------------------===//
 
 AttentionSample AttentionRun::measure() {
-  Step step;
-  for (uint32_t sequence = 0; sequence < batch.sequences; ++sequence)
-    step.add(*this, sequence, batch.context - batch.tokens, batch.context);
-  const NibbleBatch &rows = step.finish(*this);
+  const BenchStep step = this->step();
+  const NibbleBatch rows = rowsOf(step);
   AttentionSample sample;
   MachineLoad before;
   sample.limits = probe->measure();

@@ -6,6 +6,7 @@
 //===------------------------------------------------------------------------------------------===//
 #pragma once
 
+#include "lib/Bench/BenchStep.h"
 #include "lib/Bench/OneAttention.h"
 #include "lib/Bench/ProgramMemory.h"
 #include "runtime/cache/KVCache.h"
@@ -46,10 +47,12 @@ public:
   uint32_t threads() const { return pool->size(); }
 
 private:
-  struct Step;
   AttentionRun(const OneAttention &attention, const AttentionOptions &options, uint32_t threads,
                double cacheFactor, ProgramMemory memory);
 
+  /// The rows of the batch that was prepared.
+  BenchStep step() const;
+  NibbleBatch rowsOf(const BenchStep &step) const;
   void fill();
   std::unique_ptr<StepWalker> makeWalker(std::span<const BenchDispatch> dispatches, uint32_t firstLayer,
                                          uint32_t layers);

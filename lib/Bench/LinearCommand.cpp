@@ -1,4 +1,4 @@
-//===- LinearCommand.cpp - nibble-bench linear --------------------------------------------------===//
+//===- LinearCommand.cpp - nibble-bench linear ------------------------------------------------===//
 #include "lib/Bench/BenchCommand.h"
 #include "lib/Bench/LinearRun.h"
 #include "lib/Bench/Spread.h"

@@ -1,7 +1,10 @@
 //===- LinearRun.cpp - Runs one linear beside the machine's limits ----------------------------===//
 #include "lib/Bench/LinearRun.h"
 
+#include "lib/Bench/BenchStep.h"
 #include "lib/Bench/MachineLoad.h"
+
+#include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
 #include <chrono>
@@ -15,10 +18,6 @@ static constexpr double kShortestSeconds = 0.03;
 
 static double secondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-static uint64_t roundUp(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
 }
 
 //===------------------------------------------------------------------------------------------===//
@@ -44,7 +43,7 @@ Result<LinearRun> LinearRun::create(const OneLinear &linear, uint32_t threads, u
 }
 
 Result<void> LinearRun::copyWeights(double cacheFactor) {
-  copyStride = roundUp(linear->weights.size(), 4096);
+  copyStride = llvm::alignTo(linear->weights.size(), 4096);
   auto wanted = static_cast<uint64_t>(cacheFactor * static_cast<double>(lastLevelCache()));
   wantedCopies = wanted / linear->weightBytes + 1;
   uint64_t most = std::max<uint64_t>(1, availableMemory() / 2 / copyStride);
@@ -69,39 +68,12 @@ std::unique_ptr<StepWalker> LinearRun::makeWalker(std::span<const BenchDispatch>
 // Rounds
 //===------------------------------------------------------------------------------------------===//
 
-/// One sequence from position 0, every token with logits.
-struct LinearRun::Batch {
-  std::vector<int32_t> ids, positions;
-  std::vector<uint32_t> starts, lengths, pages = {0}, logits;
-  NibbleBatch batch = {};
-
-  Batch(uint32_t tokens, uint32_t vocabulary, uint32_t workers) : starts{0, tokens}, lengths{tokens} {
-    for (uint32_t i = 0; i < tokens; ++i) {
-      ids.push_back(static_cast<int32_t>((i * 7919u + 11) % vocabulary));
-      positions.push_back(static_cast<int32_t>(i));
-      logits.push_back(i);
-    }
-    batch = {.version = kKernelABIVersion,
-             .tokens = tokens,
-             .sequences = 1,
-             .logitsRows = tokens,
-             .pageStride = 1,
-             .pageCount = 1,
-             .workers = workers,
-             .reserved = 0,
-             .tokenId = ids.data(),
-             .position = positions.data(),
-             .queryStart = starts.data(),
-             .kvLength = lengths.data(),
-             .pageTable = pages.data(),
-             .logitsRow = logits.data()};
-  }
-};
-
 double LinearRun::run(StepWalker &walker, uint32_t tokens) {
-  Batch batch(tokens, linear->vocabulary, threads());
+  BenchStep step(linear->vocabulary, 1);
+  step.add(0, 0, tokens);
+  NibbleBatch batch = step.batch(1, threads());
   Clock::time_point begin = Clock::now();
-  walker.run(batch.batch);
+  walker.run(batch);
   return secondsSince(begin);
 }
 

@@ -36,7 +36,6 @@ public:
   uint32_t threads() const { return pool->size(); }
 
 private:
-  struct Batch;
   LinearRun(const OneLinear &linear, uint32_t threads, ProgramMemory memory);
 
   Result<void> copyWeights(double cacheFactor);

@@ -1,4 +1,4 @@
-//===- MachineLoad.cpp - How busy other processes keep the machine ------------------------------===//
+//===- MachineLoad.cpp - How busy other processes keep the machine ----------------------------===//
 #include "lib/Bench/MachineLoad.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-//===- OneAttention.cpp - A model of one layer's attention, compiled ----------------------------===//
+//===- OneAttention.cpp - A model of one layer's attention, compiled --------------------------===//
 #include "lib/Bench/OneAttention.h"
 
 #include <cmath>

@@ -3,13 +3,11 @@
 
 #include "nibble/runtime/ProbeABI.h"
 
+#include "llvm/Support/MathExtras.h"
+
 #include <algorithm>
 
 using namespace nibble;
-
-static uint64_t roundUp(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
 
 Result<ProgramMemory> ProgramMemory::create(const BenchProgram &program, uint32_t workers,
                                             uint32_t maxTokens) {
@@ -24,10 +22,10 @@ Result<ProgramMemory> ProgramMemory::create(const BenchProgram &program, uint32_
 Result<void> ProgramMemory::makeBuffers(uint32_t maxTokens) {
   for (const BufferSize &buffer : program->buffers) {
     bufferOffsets.push_back(arenaStride);
-    arenaStride += roundUp(buffer.perToken * maxTokens + buffer.fixed, 4096);
+    arenaStride += llvm::alignTo(buffer.perToken * maxTokens + buffer.fixed, 4096);
   }
   scratchOffset = arenaStride;
-  arenaStride += roundUp(code->scratch() + 64, 4096);
+  arenaStride += llvm::alignTo(code->scratch() + 64, 4096);
   NIBBLE_TRY(arena, AnonymousMemory::allocate(arenaStride * workers, "activations"));
   return {};
 }

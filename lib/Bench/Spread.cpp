@@ -1,4 +1,4 @@
-//===- Spread.cpp - What several rounds gave, and how it is printed -----------------------------===//
+//===- Spread.cpp - What several rounds gave, and how it is printed ---------------------------===//
 #include "lib/Bench/Spread.h"
 
 #include <algorithm>

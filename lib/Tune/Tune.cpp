@@ -6,6 +6,8 @@
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <algorithm>
+
 using namespace nibble;
 using Json = nlohmann::json;
 
@@ -23,10 +25,10 @@ Result<TuneReport> nibble::tuneLinears(mlir::ModuleOp scheduled, const CPUTarget
   return TuneReport{target.name, target.tuning, threads, std::move(found)};
 }
 
-/// 0 stands for what the tile model estimates for each kernel.
+/// A value that cannot be said is 0, which stands for what the tile model estimates for each kernel.
 static std::string valueText(int64_t value, std::string_view field) {
-  bool isEstimated = value == 0 && !field.ends_with("prefetch");
-  return isEstimated ? "estimated" : std::to_string(value);
+  auto described = std::ranges::find(tuningFields(), field, &TuningField::name);
+  return value < described->least ? "estimated" : std::to_string(value);
 }
 
 static void printTimes(llvm::raw_ostream &stream, double before, double after, const Quartiles &ratio) {

@@ -7,7 +7,8 @@
 //===------------------------------------------------------------------------------------------===//
 #pragma once
 
-#include "nibble/runtime/Engine.h"
+#include "nibble/runtime/Manifest.h"
+#include "nibble/runtime/PrefixStatistics.h"
 #include "runtime/cache/PrefixCache.h"
 #include "runtime/memory/AnonymousMemory.h"
 #include <optional>

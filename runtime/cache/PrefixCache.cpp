@@ -19,15 +19,15 @@ static uint64_t mix(uint64_t value) {
   return value ^ value >> 31;
 }
 
-uint32_t &PrefixCache::bucketOf(uint32_t previous, PageTokens tokens) {
+size_t PrefixCache::bucketOf(uint32_t previous, PageTokens tokens) const {
   uint64_t hash = mix(seed ^ previous);
   for (int32_t token : tokens)
     hash = mix(hash + static_cast<uint32_t>(token));
-  return buckets[hash & (buckets.size() - 1)];
+  return hash & (buckets.size() - 1);
 }
 
 uint32_t PrefixCache::find(uint32_t previous, PageTokens tokens) const {
-  uint32_t page = const_cast<PrefixCache *>(this)->bucketOf(previous, tokens);
+  uint32_t page = buckets[bucketOf(previous, tokens)];
   while (page != kNoPage &&
          (entries[page].previous != previous || !std::ranges::equal(entries[page].tokens, tokens)))
     page = entries[page].sameBucket;
@@ -42,7 +42,7 @@ uint32_t PrefixCache::add(uint32_t previous, PageTokens tokens, uint32_t page, P
     Entry &entry = entries[page];
     std::ranges::copy(tokens, entry.tokens.begin());
     entry.previous = previous;
-    entry.sameBucket = std::exchange(bucketOf(previous, tokens), page);
+    entry.sameBucket = std::exchange(buckets[bucketOf(previous, tokens)], page);
     linkNewest(page);
   }
   touch(known);
@@ -62,7 +62,7 @@ void PrefixCache::evict(PageAllocator &pages) {
   while (!pages.isIdle(page))
     page = entries[page].newer;
   unlink(page);
-  uint32_t *link = &bucketOf(entries[page].previous, entries[page].tokens);
+  uint32_t *link = &buckets[bucketOf(entries[page].previous, entries[page].tokens)];
   while (*link != page)
     link = &entries[*link].sameBucket;
   *link = entries[page].sameBucket;

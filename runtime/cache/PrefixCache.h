@@ -47,7 +47,7 @@ private:
     uint32_t older = kNoPage, newer = kNoPage; // by last use
   };
 
-  uint32_t &bucketOf(uint32_t previous, PageTokens tokens);
+  size_t bucketOf(uint32_t previous, PageTokens tokens) const;
   void unlink(uint32_t page);
   void linkNewest(uint32_t page);
 

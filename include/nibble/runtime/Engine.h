@@ -7,6 +7,7 @@
 #pragma once
 
 #include "nibble/runtime/Artifact.h"
+#include "nibble/runtime/PrefixStatistics.h"
 #include <memory>
 #include <optional>
 #include <span>
@@ -88,11 +89,6 @@ struct DispatchTime {
   std::string name;
   uint64_t runs = 0;
   double seconds = 0;
-};
-
-/// Tokens of prompts that createSequence() was given, and those of them that were found in the cache.
-struct PrefixStatistics {
-  uint64_t queried = 0, found = 0;
 };
 
 class Engine {

@@ -23,7 +23,8 @@ public:
     int64_t bytes = 0, unpacked = 0;
     matrixRecords = integer ? kMostMatrixRecords : 0;
     tileTokens = integer ? kRecordTokens : floatTileTokens(target, kFloatChains);
-    for (auto [i, weight] : llvm::enumerate(op.getWeights())) {
+    SmallVector<int64_t> tilesToUnpack; // of each weight
+    for (Value weight : op.getWeights()) {
       weights.push_back(WeightPanel::get(cast<lowbit::PackedType>(weight.getType()), rows));
       bytes += weights.back().layout.panelBytes();
       if (!integer)
@@ -31,14 +32,15 @@ public:
       GroupWork work = workOf(weights.back().layout.format);
       tileTokens = std::min(tileTokens, integerTileTokens(target, work));
       matrixRecords = std::min(matrixRecords, matrixTileRecords(target, work));
-      int64_t tiles = tilesWorthUnpacking(target, work);
-      unpackFrom = i == 0 ? tiles : tiles && unpackFrom ? std::max(tiles, unpackFrom) : 0;
+      tilesToUnpack.push_back(tilesWorthUnpacking(target, work));
       unpacked += unpackedPanelBytes(weights.back());
     }
-    unpackFrom *= tileTokens;
+    stepTokens = integer ? kRecordTokens : tileTokens;
     if (matrixRecords)
       unpackFrom = kRecordTokens;
-    if (matrixRecords || unpackFrom)
+    else if (integer && !llvm::is_contained(tilesToUnpack, 0)) // all weights of a kernel, or none
+      unpackFrom = *llvm::max_element(tilesToUnpack) * tileTokens;
+    if (unpackFrom)
       scratch = matrixSumsBytes(rows, matrixRecords) + unpacked;
     panels = weights.front().layout.panels();
     panelsPerItem = panelsOfItem(target, bytes, panels);
@@ -57,10 +59,10 @@ public:
     Value end = b.min(b.add(begin, tokenBlock), total);
     Value panel = b.mul(b.mod(item, runs), panelsPerItem);
     Value panelEnd = b.min(b.add(panel, panelsPerItem), b.index(panels));
-    int64_t step = integer ? kRecordTokens : tileTokens;
-    Block block{begin, b.add(begin, b.mul(b.div(b.sub(end, begin), step), step)), end, {}};
+    Value whole = b.add(begin, b.mul(b.div(b.sub(end, begin), stepTokens), stepTokens));
+    Block block{begin, whole, end, {}};
     if (unpackFrom)
-      block.isUnpacked = b.less(b.index(unpackFrom - 1), b.sub(block.whole, begin));
+      block.isUnpacked = b.less(b.index(unpackFrom - 1), b.sub(whole, begin));
     b.loop(panel, panelEnd, 1, [&](Value p) {
       if (unpackFrom)
         b.ifThen(block.isUnpacked, [&] { unpack(b, frame, p); });
@@ -110,7 +112,7 @@ private:
     else
       manyTiles(b, frame, panel, rowOffset, block);
     Value rest = b.sub(block.end, block.whole);
-    for (int64_t count = 1; count < (integer ? kRecordTokens : tileTokens); ++count)
+    for (int64_t count = 1; count < stepTokens; ++count)
       b.ifThen(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, rest, b.index(count)),
                [&] { record(b, frame, panel, rowOffset, block.whole, count, From::Memory); });
   }
@@ -120,18 +122,17 @@ private:
 
   void tiles(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, const Block &block,
              From from) {
-    int64_t step = integer ? kRecordTokens : tileTokens;
-    b.loop(block.begin, block.whole, step,
-           [&](Value token) { record(b, frame, panel, rowOffset, token, step, from); });
+    b.loop(block.begin, block.whole, stepTokens,
+           [&](Value token) { record(b, frame, panel, rowOffset, token, stepTokens, from); });
   }
 
   /// The first finds the panel in memory, the others in a cache.
   void manyTiles(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset,
                  const Block &block) {
-    int64_t step = integer ? kRecordTokens : tileTokens;
     b.ifThen(b.less(block.begin, block.whole),
-             [&] { record(b, frame, panel, rowOffset, block.begin, step, From::Memory); });
-    tiles(b, frame, panel, rowOffset, {b.add(block.begin, step), block.whole, block.end, {}}, From::Cache);
+             [&] { record(b, frame, panel, rowOffset, block.begin, stepTokens, From::Memory); });
+    tiles(b, frame, panel, rowOffset, {b.add(block.begin, stepTokens), block.whole, block.end, {}},
+          From::Cache);
   }
 
   /// Whole records by matrix tiles.
@@ -209,6 +210,7 @@ private:
   int64_t lanes;
   bool integer;
   int64_t tileTokens;
+  int64_t stepTokens;     // of a whole record, or of a tile of float rows
   int64_t matrixRecords;  // in a matrix tile; 0: none is used
   int64_t unpackFrom = 0; // tokens of whole records from which on panels are unpacked; 0: never
   int64_t scratch = 0;    // bytes

@@ -1,4 +1,4 @@
-//===- UnpackedPanel.h - A panel with a byte a code ----------------------------------*- C++ -*-===//
+//===- UnpackedPanel.h - A panel with a byte a code ---------------------------------*- C++ -*-===//
 //
 // Where many tokens meet a panel, its codes are unpacked once, into scratch memory that stays in a cache, and
 // all tiles read them there. The groups lie one after the other: codes [8][16][4] as in 8-bit panels, scales

@@ -3,13 +3,10 @@
 
 #include "TileModel.h"
 #include "nibble/Quantize/Codebook.h"
+#include "nibble/Quantize/FormatAttribute.h"
 
 using namespace mlir;
 using namespace nibble;
-
-static Format plainFormat(lowbit::FormatAttr format) {
-  return {static_cast<Element>(format.getElement()), format.getGroup(), static_cast<Zero>(format.getZero())};
-}
 
 WeightPanel WeightPanel::get(lowbit::PackedType type, lowbit::RowsType rows) {
   WeightPanel weight{type, {}, type.getFormat().getBias(), 0};
