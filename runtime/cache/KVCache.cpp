@@ -75,21 +75,36 @@ void KVCache::truncate(PageList &list, uint32_t length) {
   list.length = length;
 }
 
+template <typename Visit> void KVCache::walkPrefix(std::span<const int32_t> prompt, Visit visit) const {
+  uint32_t page = kNoPage;
+  for (size_t at = 0; at + kPageSize < prompt.size(); at += kPageSize) {
+    page = prefixes->find(page, prompt.subspan(at).first<kPageSize>());
+    if (page == kNoPage)
+      return;
+    visit(page);
+  }
+}
+
+PrefixMatch KVCache::match(std::span<const int32_t> prompt) const {
+  PrefixMatch result;
+  if (prefixes)
+    walkPrefix(prompt, [&](uint32_t page) {
+      ++result.pages;
+      result.idlePages += pages.isIdle(page);
+    });
+  return result;
+}
+
 void KVCache::reuse(PageList &list, std::span<const int32_t> prompt) {
   if (!prefixes)
     return;
   counts.queried += prompt.size();
-  uint32_t page = kNoPage;
-  while (list.length + kPageSize < prompt.size()) {
-    uint32_t next = prefixes->find(page, prompt.subspan(list.length).first<kPageSize>());
-    if (next == kNoPage)
-      break;
-    page = next;
+  walkPrefix(prompt, [&](uint32_t page) {
     pages.retain(page);
     list.pages.push_back(page);
     list.length += kPageSize;
-  }
-  prefixes->touch(page);
+  });
+  prefixes->touch(list.pages.empty() ? kNoPage : list.pages.back());
   counts.found += list.length;
 }
 

@@ -52,8 +52,9 @@ public:
   void grow(PageList &list, uint32_t length);
   /// Keeps the first `length` positions and releases the pages behind them.
   void truncate(PageList &list, uint32_t length);
-  /// Begins an empty list with the known pages of a prompt's beginning; at least one token of it stays to be
-  /// computed.
+  /// The known pages of a prompt's beginning; at least one token of it stays to be computed.
+  PrefixMatch match(std::span<const int32_t> prompt) const;
+  /// Begins an empty list with them.
   void reuse(PageList &list, std::span<const int32_t> prompt);
   /// A list that holds the same positions in the same pages.
   PageList fork(const PageList &list);
@@ -67,6 +68,8 @@ private:
   KVCache(AnonymousMemory memory, uint64_t layerStride, uint32_t layers, uint32_t pages)
       : memory(std::move(memory)), layerStride(layerStride), layers(layers), pages(pages) {}
 
+  /// Calls visit(page) for each known page of the prompt's beginning, in order.
+  template <typename Visit> void walkPrefix(std::span<const int32_t> prompt, Visit visit) const;
   uint32_t take();
   void copyPage(uint32_t from, uint32_t to);
   bool isPrivate(uint32_t page) const { return pages.referenceCount(page) == 1 && !pages.isKept(page); }

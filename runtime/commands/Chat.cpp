@@ -126,14 +126,16 @@ Result<GenerationResult> Session::ask(const std::string &text, bool print) {
       };
     std::vector<int32_t> prompt = request.prompt;
     Generator generator(engine, &tokenizer);
-    NIBBLE_TRY(uint32_t index, generator.submit(std::move(request)));
+    NIBBLE_TRY(RequestId id, generator.submit(std::move(request)));
     while (!Interruptible::isRequested()) {
       NIBBLE_TRY(bool more, generator.step());
       if (!more)
         break;
     }
     generator.cancel();
-    GenerationResult result = generator.result(index);
+    GenerationResult result = generator.result(id);
+    if (result.reason == FinishReason::Failed)
+      return failure(result.error);
     stored = std::move(prompt);
     stored.insert(stored.end(), result.tokens.begin(), result.tokens.end());
     stored.resize(engine.length(sequence));

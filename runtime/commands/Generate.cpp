@@ -175,6 +175,9 @@ static Result<int> runGenerate(const std::string &path, const GenerateFlags &fla
     if (!more)
       break;
   }
+  for (uint32_t i = 0; i < prompts.size(); ++i)
+    if (generator.result(i).reason == FinishReason::Failed)
+      return failure(generator.result(i).error);
   bool interrupted = Interruptible::isRequested();
   generator.cancel();
   output.advance(isFinished);

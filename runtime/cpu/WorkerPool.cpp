@@ -10,6 +10,7 @@
 #include <string>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 using namespace nibble;
 
@@ -66,10 +67,8 @@ WorkerPool::WorkerPool(uint32_t wanted)
   // With fewer workers than cores the system balances better than we can: other processes may be bound to the
   // first.
   bool bind = count > 1 && count == cores.size();
-  if (bind) {
-    callerCores = allowedProcessors();
-    bindThisThread({cores[0]});
-  }
+  if (bind)
+    callerCore = cores[0];
   // Requests to stop are the caller's: one that a worker took would not wake the caller from a wait for
   // input.
   sigset_t requests, before;
@@ -78,8 +77,8 @@ WorkerPool::WorkerPool(uint32_t wanted)
     sigaddset(&requests, request);
   ::pthread_sigmask(SIG_BLOCK, &requests, &before);
   for (uint32_t worker = 1; worker < count; ++worker)
-    threads.emplace_back([this, worker, core = bind ? cores[worker] : UINT32_MAX] {
-      if (core != UINT32_MAX)
+    threads.emplace_back([this, worker, core = bind ? cores[worker] : kAnyCore] {
+      if (core != kAnyCore)
         bindThisThread({core});
       work(worker);
     });
@@ -91,7 +90,7 @@ WorkerPool::~WorkerPool() {
   meet();
   for (std::thread &thread : threads)
     thread.join();
-  if (!callerCores.empty())
+  if (caller == std::this_thread::get_id())
     bindThisThread(callerCores);
 }
 
@@ -106,6 +105,11 @@ void WorkerPool::work(uint32_t worker) {
 }
 
 void WorkerPool::run(void (*newJob)(void *, uint32_t), void *newContext) {
+  if (callerCore != kAnyCore) {
+    callerCores = allowedProcessors();
+    caller = std::this_thread::get_id();
+    bindThisThread({std::exchange(callerCore, kAnyCore)});
+  }
   job = newJob;
   context = newContext;
   meet();

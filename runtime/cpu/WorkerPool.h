@@ -37,7 +37,7 @@ uint32_t defaultThreads();
 class WorkerPool {
 public:
   /// Starts `threads` - 1 threads (at least 1 worker: the caller). Where there is a core for each worker,
-  /// each is bound to its own, the calling thread too until the pool goes.
+  /// each is bound to its own: the thread that calls run() too, from its first call on until the pool goes.
   explicit WorkerPool(uint32_t threads);
   ~WorkerPool();
   WorkerPool(const WorkerPool &) = delete;
@@ -56,11 +56,14 @@ public:
 private:
   void work(uint32_t worker);
 
+  static constexpr uint32_t kAnyCore = UINT32_MAX;
   const uint32_t count;
   SpinBarrier barrier;
   void (*job)(void *, uint32_t) = nullptr; // null tells the threads to end
   void *context = nullptr;
+  uint32_t callerCore = kAnyCore;    // to be bound to
   std::vector<uint32_t> callerCores; // its affinity before it was bound; empty if it was not
+  std::thread::id caller;            // where it was
   std::vector<std::thread> threads;
 };
 

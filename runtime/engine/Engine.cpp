@@ -5,6 +5,7 @@
 #include "runtime/cpu/Program.h"
 #include "runtime/memory/BackgroundCopy.h"
 #include <algorithm>
+#include <atomic>
 
 using namespace nibble;
 
@@ -112,6 +113,13 @@ Result<Engine> Engine::create(const Artifact &artifact, const EngineOptions &opt
     NIBBLE_CHECK(writePerfMap(state->image, variant));
   return Engine(std::move(state));
 }
+
+uint32_t Engine::missingPages(SequenceId id, uint32_t tokens) const {
+  const Sequence *sequence = state->find(id);
+  return sequence ? state->cache.missingPages(sequence->list, sequence->list.length + tokens) : 0;
+}
+
+PrefixMatch Engine::findPrefix(std::span<const int32_t> prompt) const { return state->cache.match(prompt); }
 
 const MemoryPlan &Engine::plan() const { return state->plan; }
 const ModelInfo &Engine::model() const { return state->artifact->manifest().model; }
@@ -274,6 +282,23 @@ Result<StepLogits> Engine::step(std::span<const StepInput> inputs) {
   state->changeOver();
   uint32_t vocabulary = model().vocabulary;
   return StepLogits{state->logits, batch.logitsRows, vocabulary, (vocabulary + 15) / 16 * 16};
+}
+
+void Engine::runOnWorkers(uint32_t count, const std::function<void(uint32_t, uint32_t)> &job) {
+  struct Context {
+    uint32_t count;
+    const std::function<void(uint32_t, uint32_t)> &job;
+    std::atomic<uint32_t> next{0};
+  } context{count, job};
+  auto work = [](void *opaque, uint32_t worker) {
+    auto &context = *static_cast<Context *>(opaque);
+    for (uint32_t index; (index = context.next.fetch_add(1, std::memory_order_relaxed)) < context.count;)
+      context.job(index, worker);
+  };
+  if (count < 2)
+    work(&context, 0); // not worth waking anybody
+  else
+    state->pool.run(work, &context);
 }
 
 WeightsPlace Engine::weightsPlace() const {

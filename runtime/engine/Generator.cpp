@@ -1,56 +1,41 @@
-//===- Generator.cpp - Several prompts continued together -------------------------------------===//
+//===- Generator.cpp - Many requests continued together ---------------------------------------===//
 
 #include "nibble/runtime/Generator.h"
-#include "runtime/cache/KVCache.h"
-#include "runtime/engine/TextStream.h"
+#include "runtime/engine/Request.h"
 #include <algorithm>
-#include <chrono>
+#include <map>
+#include <unordered_map>
 
 using namespace nibble;
 
-using Clock = std::chrono::steady_clock;
-
-static double secondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
-std::string_view nibble::finishReasonName(FinishReason reason) {
-  switch (reason) {
-  case FinishReason::None:
-    return "none";
-  case FinishReason::Stop:
-    return "stop";
-  case FinishReason::Length:
-    return "length";
-  case FinishReason::Cancelled:
-    return "cancelled";
-  }
-  return "?";
-}
-
 namespace {
 
-struct Request {
-  GenerationRequest input;
-  GenerationResult result;
-  uint32_t mostPositions = 0; // prompt and all tokens that may be generated
-  uint32_t stored = 0;        // positions in the cache
-  std::optional<SequenceId> sequence;
-  std::optional<DetokenizeStream> detokenizer;
-  StopStringFilter filter;
-  Clock::time_point begin = Clock::now();
-
-  explicit Request(GenerationRequest request) : input(std::move(request)), filter(input.stopStrings) {}
-
-  bool isRunning() const { return sequence && result.reason == FinishReason::None; }
-  /// Whether all of the prompt but what the next step takes is stored: one row is left to feed.
-  bool isDecoding() const { return !result.tokens.empty(); }
-
-  void emit(const std::string &text) {
-    result.text += text;
-    if (input.onText && !text.empty())
-      input.onText(text);
+/// The scheduler's view of the engine.
+class EngineStore final : public SequenceStore {
+public:
+  explicit EngineStore(Engine &engine) : engine(engine) {}
+  Result<SequenceId> createSequence(std::span<const int32_t> prompt) override {
+    return engine.createSequence(prompt);
   }
+  Result<SequenceId> forkSequence(SequenceId original) override { return engine.forkSequence(original); }
+  void destroySequence(SequenceId sequence) override { engine.destroySequence(sequence); }
+  uint32_t length(SequenceId sequence) const override { return engine.length(sequence); }
+  uint32_t freeSequences() const override { return engine.freeSequences(); }
+  uint32_t freePages() const override { return engine.freePages(); }
+  uint32_t missingPages(SequenceId sequence, uint32_t tokens) const override {
+    return engine.missingPages(sequence, tokens);
+  }
+  PrefixMatch findPrefix(std::span<const int32_t> prompt) const override { return engine.findPrefix(prompt); }
+
+private:
+  Engine &engine;
+};
+
+/// A token that is to be drawn in this step.
+struct Draw {
+  Choice *choice;
+  std::span<float> logits;
+  Result<SampledToken> token;
 };
 
 } // namespace
@@ -58,197 +43,261 @@ struct Request {
 struct Generator::State {
   Engine &engine;
   const Tokenizer *tokenizer;
-  std::vector<std::unique_ptr<Request>> requests;
+  std::function<TimePoint()> now;
+  EngineStore store;
+  Scheduler scheduler;
+  std::unordered_map<RequestId, std::unique_ptr<Request>> requests;
+  RequestId nextId = 0;
+  std::multimap<TimePoint, RequestId> deadlines;
   GenerationStatistics statistics;
-  Sampler sampler;
+  std::vector<Sampler> samplers; // [worker]
 
-  // Of the step that is being built; kept to spare the allocations.
+  // Of the step that is being run; kept to spare the allocations.
   std::vector<StepInput> inputs;
-  std::vector<Request *> taking;
+  std::vector<Draw> draws;
+  std::vector<std::vector<float>> copies; // of rows that several choices draw from
 
-  void admit();
-  void build();
-  Result<void> accept(Request &request, std::span<float> logits);
-  void finish(Request &request, FinishReason reason);
+  State(Engine &engine, const Tokenizer *tokenizer, std::function<TimePoint()> now)
+      : engine(engine), tokenizer(tokenizer), now(std::move(now)), store(engine),
+        scheduler(store,
+                  {.tokenBudget = engine.options().tokenBudget, .rowBudget = engine.options().rowBudget}),
+        samplers(engine.plan().threads) {}
+
+  Choice &addChoice(Request &request, uint32_t index);
+  void expire(TimePoint time);
+  void noteBegin(Choice &choice, TimePoint time);
+  void count(std::span<const StepShare> shares, double seconds);
+  void collect(const StepShare &share, const StepLogits &logits, uint32_t firstRow);
+  void hearPrompt(Request &request, const StepShare &share, const StepLogits &logits, uint32_t firstRow);
+  void branch(Choice &first, std::span<float> logits);
+  void drawAll();
+  void conclude(Choice &choice, FinishReason reason, std::string error);
+  void finish(Choice &choice, FinishReason reason, std::string error = {});
+  void finish(Request &request, FinishReason reason, std::string error = {});
 };
 
-Generator::Generator(Engine &engine, const Tokenizer *tokenizer)
-    : state(new State{engine, tokenizer, {}, {}, {}, {}, {}}) {}
+Generator::Generator(Engine &engine, const Tokenizer *tokenizer, std::function<TimePoint()> now)
+    : state(new State(engine, tokenizer, std::move(now))) {}
 
-/// Whoever hears the text may be gone by now: only the sequences are given back.
+/// Whoever hears of tokens may be gone by now: only the sequences are given back.
 Generator::~Generator() {
-  for (const auto &request : state->requests)
-    if (request->isRunning() && !request->input.sequence)
-      state->engine.destroySequence(*request->sequence);
+  for (const auto &[id, request] : state->requests)
+    for (const auto &choice : request->choices)
+      if (choice->result.reason == FinishReason::None)
+        state->scheduler.remove(*choice);
 }
 
-const GenerationResult &Generator::result(uint32_t request) const {
-  return state->requests.at(request)->result;
+const GenerationResult &Generator::result(RequestId request, uint32_t choice) const {
+  return state->requests.at(request)->choices.at(choice)->result;
 }
-bool Generator::isFinished(uint32_t request) const {
-  return state->requests.at(request)->result.reason != FinishReason::None;
-}
+bool Generator::isFinished(RequestId request) const { return state->requests.at(request)->unfinished == 0; }
 const GenerationStatistics &Generator::statistics() const { return state->statistics; }
 
-Result<uint32_t> Generator::submit(GenerationRequest input) {
-  uint32_t context = state->engine.plan().context;
-  size_t count = input.prompt.size();
-  if (count == 0)
-    return failure("the prompt is empty; a model continues at least one token");
-  if (count >= context)
-    return failure("the prompt has " + std::to_string(count) + " tokens; the context of " +
-                   std::to_string(context) +
-                   " leaves no room to continue it; raise it with --context, or shorten the prompt");
-  if (input.maxTokens > context - count)
-    return failure("the prompt has " + std::to_string(count) + " tokens and " +
-                   std::to_string(input.maxTokens) + " more were asked for; the context holds " +
-                   std::to_string(context) +
-                   "; raise it with --context, shorten the prompt or ask for fewer");
-  auto vocabulary = static_cast<int32_t>(state->engine.model().vocabulary);
-  for (int32_t token : input.prompt)
-    if (token < 0 || token >= vocabulary)
-      return failure("token id " + std::to_string(token) + " of the prompt is not in the vocabulary of " +
-                     std::to_string(vocabulary));
-  NIBBLE_CHECK(validate(input.sampling, static_cast<size_t>(vocabulary)));
-  if (!state->tokenizer && !input.stopStrings.empty())
-    return failure("stop strings need a tokenizer, which this artifact lacks; use stop ids");
+GenerationLoad Generator::load() const {
+  const Scheduler &scheduler = state->scheduler;
+  GenerationLoad load = {.running = static_cast<uint32_t>(scheduler.running().size()),
+                         .waiting = static_cast<uint32_t>(scheduler.waiting().size())};
+  for (const Job *job : scheduler.waiting())
+    load.waitingTokens += job->tokens.size();
+  return load;
+}
 
-  auto request = std::make_unique<Request>(std::move(input));
-  request->mostPositions =
-      request->input.maxTokens ? static_cast<uint32_t>(count) + request->input.maxTokens : context;
-  request->result.promptTokens = static_cast<uint32_t>(count);
+Choice &Generator::State::addChoice(Request &request, uint32_t index) {
+  request.choices.push_back(std::make_unique<Choice>(request, index, tokenizer));
+  return *request.choices.back();
+}
+
+Result<RequestId> Generator::submit(GenerationRequest input) {
+  NIBBLE_CHECK(check(input, state->engine, state->tokenizer));
+  auto request = std::make_unique<Request>();
+  request->id = state->nextId;
+  request->input = std::move(input);
+  request->arrival = state->now();
+  request->unfinished = request->input.choices;
+  request->mostPositions = mostPositions(request->input, state->engine.plan().context);
+  Choice &first = state->addChoice(*request, 0);
+  first.forks = request->input.choices - 1;
+  first.wantsAllLogits = request->wantsPromptLogprobs();
   if (request->input.sequence) {
-    request->sequence = request->input.sequence;
-    request->stored = state->engine.length(*request->sequence);
-    if (request->stored >= count)
-      return failure("the sequence stores " + std::to_string(request->stored) + " tokens; the prompt of " +
-                     std::to_string(count) + " must go on behind them");
+    uint32_t stored = state->engine.length(*request->input.sequence);
+    if (stored >= first.tokens.size())
+      return failure("the sequence stores " + std::to_string(stored) + " tokens; the prompt of " +
+                     std::to_string(first.tokens.size()) + " must go on behind them");
+    first.sequence = request->input.sequence;
+    state->scheduler.addPinned(first);
   } else {
-    uint32_t pages = pagesFor(request->mostPositions);
-    if (pages > state->engine.plan().pages)
-      return failure("the request needs " + std::to_string(pages) + " pages of the KV cache, which has " +
-                     std::to_string(state->engine.plan().pages));
+    state->scheduler.add(first);
   }
-  if (state->tokenizer) {
-    request->detokenizer.emplace(*state->tokenizer);
-    if (request->input.continuesText)
-      for (int32_t token : request->input.prompt)
-        request->detokenizer->push(token);
-  }
-  state->requests.push_back(std::move(request));
-  return static_cast<uint32_t>(state->requests.size() - 1);
+  if (request->input.deadline)
+    state->deadlines.emplace(*request->input.deadline, request->id);
+  state->requests.emplace(request->id, std::move(request));
+  return state->nextId++;
 }
 
-/// Gives waiting requests a sequence, in order, as long as the pages that all running ones may come to need
-/// suffice.
-void Generator::State::admit() {
-  uint64_t promised = 0;
-  for (const auto &request : requests)
-    if (request->isRunning())
-      promised += pagesFor(request->mostPositions) - pagesFor(request->stored);
-  for (const auto &request : requests) {
-    if (request->sequence || request->result.reason != FinishReason::None)
-      continue;
-    uint64_t pages = pagesFor(request->mostPositions);
-    if (engine.freeSequences() == 0 || promised + pages > engine.freePages())
-      return;
-    if (auto sequence = engine.createSequence(request->input.prompt)) {
-      request->sequence = *sequence;
-      request->stored = engine.length(*sequence);
-    }
-    promised += pages;
-  }
-}
-
-/// Decoding rows first: they are one each, and somebody reads along. Then prompts, in order of submission.
-void Generator::State::build() {
-  inputs.clear();
-  taking.clear();
-  uint32_t tokens = engine.options().tokenBudget, rows = engine.options().rowBudget;
-  for (const auto &request : requests) {
-    if (!request->isRunning() || !request->isDecoding() || tokens == 0 || rows == 0)
-      continue;
-    inputs.push_back({*request->sequence, std::span(request->result.tokens).last(1), 1});
-    taking.push_back(request.get());
-    --tokens;
-    --rows;
-  }
-  for (const auto &request : requests) {
-    if (!request->isRunning() || request->isDecoding() || tokens == 0)
-      continue;
-    auto left = std::span(request->input.prompt).subspan(request->stored);
-    auto part = left.first(std::min<size_t>(left.size(), tokens));
-    bool last = part.size() == left.size();
-    if (last && rows == 0)
-      continue;
-    inputs.push_back({*request->sequence, part, last ? 1u : 0u});
-    taking.push_back(request.get());
-    tokens -= static_cast<uint32_t>(part.size());
-    rows -= last;
+void Generator::State::expire(TimePoint time) {
+  while (!deadlines.empty() && deadlines.begin()->first <= time) {
+    if (auto found = requests.find(deadlines.begin()->second); found != requests.end())
+      finish(*found->second, FinishReason::Deadline);
+    deadlines.erase(deadlines.begin());
   }
 }
 
 Result<bool> Generator::step() {
-  state->admit();
-  state->build();
-  if (state->inputs.empty())
-    return false;
-  Clock::time_point begin = Clock::now();
-  NIBBLE_TRY(auto logits, state->engine.step(state->inputs));
-  uint64_t promptRows = 0, decodeRows = 0;
-  uint32_t row = 0;
-  for (size_t i = 0; i < state->inputs.size(); ++i) {
-    Request &request = *state->taking[i];
-    const StepInput &input = state->inputs[i];
-    auto count = static_cast<uint32_t>(input.tokens.size());
-    (request.isDecoding() ? decodeRows : promptRows) += count;
-    request.stored += count;
-    if (input.logits > 0)
-      NIBBLE_CHECK(state->accept(request, logits.row(row++)));
+  TimePoint begin = state->now();
+  state->expire(begin);
+  Scheduler &scheduler = state->scheduler;
+  std::span<const StepShare> shares = scheduler.plan(begin);
+  if (shares.empty()) {
+    if (scheduler.running().empty() && scheduler.waiting().empty())
+      return false;
+    const auto &stuck = scheduler.running().empty() ? scheduler.waiting() : scheduler.running();
+    state->finish(static_cast<Choice &>(*stuck.front()).request, FinishReason::Failed,
+                  "other sequences hold what this one needs of the KV cache");
+    return true;
   }
-  GenerationStatistics &statistics = state->statistics;
-  ++statistics.steps;
-  statistics.promptTokens += promptRows;
-  statistics.decodedTokens += decodeRows;
-  (promptRows > 0 ? statistics.promptSeconds : statistics.decodeSeconds) += secondsSince(begin);
+  state->inputs.clear();
+  for (const StepShare &share : shares) {
+    auto tokens = std::span(share.job->tokens).subspan(share.job->stored, share.count);
+    state->inputs.push_back({*share.job->sequence, tokens, share.logits});
+    if (!share.job->hasStarted && share.job->preemptions == 0 && share.job->stored == share.job->cached)
+      state->noteBegin(static_cast<Choice &>(*share.job), begin);
+  }
+  auto stepped = state->engine.step(state->inputs);
+  if (!stepped) {
+    for (const auto &[id, request] : state->requests)
+      state->finish(*request, FinishReason::Failed, stepped.error().message);
+    return tl::unexpected(stepped.error());
+  }
+  StepLogits logits = *stepped;
+  TimePoint end = state->now();
+  double seconds = std::chrono::duration<double>(end - begin).count();
+  scheduler.complete(seconds, end);
+  state->count(shares, seconds);
+
+  state->draws.clear();
+  state->copies.clear();
+  uint32_t row = 0;
+  for (size_t i = 0; i < shares.size(); ++i) { // forks that are added meanwhile take no part in this step
+    StepShare share = shares[i];
+    state->collect(share, logits, row);
+    row += share.logits;
+  }
+  state->drawAll();
   return true;
 }
 
-Result<void> Generator::State::accept(Request &request, std::span<float> logits) {
-  GenerationResult &result = request.result;
-  SamplingStep position = {
-      .prompt = request.input.prompt, .generated = result.tokens, .token = result.tokens.size()};
-  NIBBLE_TRY(SampledToken sampled, sampler.sample(logits, request.input.sampling, position));
-  int32_t token = sampled.token;
-  if (result.tokens.empty())
-    result.secondsToFirst = secondsSince(request.begin);
-  result.tokens.push_back(token);
-  const std::vector<int32_t> &stops = request.input.stopTokens;
-  bool stop = std::find(stops.begin(), stops.end(), token) != stops.end();
-  if (!stop && request.detokenizer) {
-    request.emit(request.filter.push(request.detokenizer->push(token)));
-    stop = request.filter.isStopped();
-  }
-  if (stop)
-    finish(request, FinishReason::Stop);
-  else if (result.promptTokens + result.tokens.size() >= request.mostPositions)
-    finish(request, FinishReason::Length);
-  return {};
+void Generator::State::noteBegin(Choice &choice, TimePoint time) {
+  choice.result.secondsQueued = std::chrono::duration<double>(time - choice.request.arrival).count();
+  statistics.admittedTokens += choice.result.promptTokens;
 }
 
-void Generator::State::finish(Request &request, FinishReason reason) {
-  request.result.reason = reason;
-  request.result.seconds = secondsSince(request.begin);
-  if (request.detokenizer && !request.filter.isStopped()) {
-    request.emit(request.filter.push(request.detokenizer->finish()));
-    request.emit(request.filter.finish());
-  }
-  if (request.sequence && !request.input.sequence)
-    engine.destroySequence(*request.sequence);
+void Generator::State::count(std::span<const StepShare> shares, double seconds) {
+  uint64_t prompt = 0, decoded = 0;
+  for (const StepShare &share : shares)
+    (share.decodes ? decoded : prompt) += share.count;
+  ++statistics.steps;
+  statistics.promptTokens += prompt;
+  statistics.decodedTokens += decoded;
+  statistics.preemptions = scheduler.preemptions();
+  (prompt > 0 ? statistics.promptSeconds : statistics.decodeSeconds) += seconds;
 }
 
-void Generator::cancel() {
-  for (const auto &request : state->requests)
-    if (request->result.reason == FinishReason::None)
-      state->finish(*request, FinishReason::Cancelled);
+/// Notes what is to be drawn from a share's rows.
+void Generator::State::collect(const StepShare &share, const StepLogits &logits, uint32_t firstRow) {
+  if (share.logits == 0)
+    return;
+  auto &choice = static_cast<Choice &>(*share.job);
+  if (choice.wantsAllLogits)
+    hearPrompt(choice.request, share, logits, firstRow);
+  if (choice.left() > 0)
+    return;
+  std::span<float> last = logits.row(firstRow + share.logits - 1);
+  draws.push_back({&choice, last, {}});
+  if (choice.forks > 0)
+    branch(choice, last);
+}
+
+/// Logits of a token give the probability of the one behind it.
+void Generator::State::hearPrompt(Request &request, const StepShare &share, const StepLogits &logits,
+                                  uint32_t firstRow) {
+  const GenerationRequest &input = request.input;
+  uint32_t position = share.job->stored - share.count;
+  for (uint32_t i = 0; i < share.logits && position + i + 1 < input.prompt.size(); ++i)
+    if (request.promptLogprobs.size() == position + i) // not heard before a preemption
+      request.promptLogprobs.push_back(
+          logprobsOf(logits.row(firstRow + i), input.prompt[position + i + 1], input.promptLogprobs));
+  if (request.wantsPromptLogprobs())
+    return;
+  share.job->wantsAllLogits = false;
+  if (input.onPrompt)
+    input.onPrompt(request.promptLogprobs);
+}
+
+/// The prompt is stored: the other choices begin, on the same pages and from the same logits.
+void Generator::State::branch(Choice &first, std::span<float> logits) {
+  Request &request = first.request;
+  for (uint32_t index = 1; index < request.input.choices; ++index) {
+    Choice &choice = addChoice(request, index);
+    choice.result.secondsQueued = first.result.secondsQueued;
+    scheduler.addFork(choice, first);
+    copies.emplace_back(logits.begin(), logits.end());
+    draws.push_back({&choice, copies.back(), {}});
+  }
+}
+
+void Generator::State::drawAll() {
+  engine.runOnWorkers(static_cast<uint32_t>(draws.size()), [&](uint32_t index, uint32_t worker) {
+    Draw &draw = draws[index];
+    draw.token = draw.choice->draw(draw.logits, samplers[worker]);
+  });
+  TimePoint time = now();
+  for (const Draw &draw : draws) {
+    Choice &choice = *draw.choice;
+    if (!draw.token) {
+      finish(choice, FinishReason::Failed, draw.token.error().message);
+      continue;
+    }
+    ++statistics.generatedTokens;
+    if (choice.result.tokens.empty())
+      choice.result.secondsToFirst = std::chrono::duration<double>(time - choice.request.arrival).count();
+    if (FinishReason reason = choice.accept(*draw.token); reason != FinishReason::None)
+      finish(choice, reason);
+  }
+}
+
+//===- The end ------------------------------------------------------------------------------------------===//
+
+void Generator::State::conclude(Choice &choice, FinishReason reason, std::string error) {
+  choice.result.error = std::move(error);
+  choice.result.seconds = std::chrono::duration<double>(now() - choice.request.arrival).count();
+  --choice.request.unfinished;
+  choice.finish(reason);
+}
+
+void Generator::State::finish(Choice &choice, FinishReason reason, std::string error) {
+  scheduler.remove(choice);
+  conclude(choice, reason, std::move(error));
+}
+
+void Generator::State::finish(Request &request, FinishReason reason, std::string error) {
+  for (const auto &choice : request.choices)
+    if (choice->result.reason == FinishReason::None)
+      finish(*choice, reason, error);
+  while (request.choices.size() < request.input.choices) // those that never began
+    conclude(addChoice(request, static_cast<uint32_t>(request.choices.size())), reason, error);
+}
+
+void Generator::cancel(RequestId request, FinishReason reason) {
+  if (auto found = state->requests.find(request); found != state->requests.end())
+    state->finish(*found->second, reason);
+}
+
+void Generator::cancel(FinishReason reason) {
+  for (const auto &[id, request] : state->requests)
+    state->finish(*request, reason);
+}
+
+void Generator::forget(RequestId request) {
+  cancel(request);
+  state->requests.erase(request);
 }

@@ -8,6 +8,7 @@
 
 #include "nibble/runtime/Artifact.h"
 #include "nibble/runtime/PrefixStatistics.h"
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -113,6 +114,10 @@ public:
   uint32_t length(SequenceId sequence) const;
   /// Forgets what follows the first `length` positions.
   void truncate(SequenceId sequence, uint32_t length);
+  /// Pages that the sequence must take for so many more tokens.
+  uint32_t missingPages(SequenceId sequence, uint32_t tokens) const;
+  /// What createSequence would begin with.
+  PrefixMatch findPrefix(std::span<const int32_t> prompt) const;
   /// Pages that sequences may still take.
   uint32_t freePages() const;
   /// Those of them that hold prefixes which no sequence uses now.
@@ -125,6 +130,10 @@ public:
   /// the context or the pages do not suffice, a token id is out of range) nothing has changed. Every sequence
   /// appears at most once. Not thread-safe.
   Result<StepLogits> step(std::span<const StepInput> inputs);
+
+  /// Calls job(index, worker) for every index below `count` on the engine's workers, which are at rest
+  /// between steps; from the thread that calls step(). worker < plan().threads.
+  void runOnWorkers(uint32_t count, const std::function<void(uint32_t index, uint32_t worker)> &job);
 
   /// WeightsMode::Auto may change it between two steps, never the logits.
   WeightsPlace weightsPlace() const;

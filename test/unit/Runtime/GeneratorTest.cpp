@@ -265,7 +265,7 @@ TEST_F(GeneratorTest, SeedsDecideAloneAndInCompany) {
     GenerationRequest mine = request(toy::tokens(12, 9), 20);
     mine.sampling.temperature = 30; // the toy's logits are far apart
     mine.sampling.seed = seed;
-    uint32_t index = *generator.submit(mine);
+    RequestId index = *generator.submit(mine);
     runAll(generator);
     return generator.result(index).tokens;
   };

@@ -1,0 +1,12 @@
+//===- Clock.h - The clock of scheduling --------------------------------------------*- C++ -*-===//
+#pragma once
+
+#include <chrono>
+
+namespace nibble {
+
+/// Ageing, deadlines and durations are measured by a clock that never goes back.
+using Clock = std::chrono::steady_clock;
+using TimePoint = Clock::time_point;
+
+} // namespace nibble
