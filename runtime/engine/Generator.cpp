@@ -33,7 +33,7 @@ private:
 
 /// A token that is to be drawn in this step.
 struct Draw {
-  Choice *choice;
+  Continuation *choice;
   std::span<float> logits;
   Result<SampledToken> token;
 };
@@ -63,16 +63,16 @@ struct Generator::State {
                   {.tokenBudget = engine.options().tokenBudget, .rowBudget = engine.options().rowBudget}),
         samplers(engine.plan().threads) {}
 
-  Choice &addChoice(Request &request, uint32_t index);
+  Continuation &addContinuation(Request &request, uint32_t index);
   void expire(TimePoint time);
-  void noteBegin(Choice &choice, TimePoint time);
+  void noteBegin(Continuation &choice, TimePoint time);
   void count(std::span<const StepShare> shares, double seconds);
   void collect(const StepShare &share, const StepLogits &logits, uint32_t firstRow);
   void hearPrompt(Request &request, const StepShare &share, const StepLogits &logits, uint32_t firstRow);
-  void branch(Choice &first, std::span<float> logits);
+  void branch(Continuation &first, std::span<float> logits);
   void drawAll();
-  void conclude(Choice &choice, FinishReason reason, std::string error);
-  void finish(Choice &choice, FinishReason reason, std::string error = {});
+  void conclude(Continuation &choice, FinishReason reason, std::string error);
+  void finish(Continuation &choice, FinishReason reason, std::string error = {});
   void finish(Request &request, FinishReason reason, std::string error = {});
 };
 
@@ -102,8 +102,8 @@ GenerationLoad Generator::load() const {
   return load;
 }
 
-Choice &Generator::State::addChoice(Request &request, uint32_t index) {
-  request.choices.push_back(std::make_unique<Choice>(request, index, tokenizer));
+Continuation &Generator::State::addContinuation(Request &request, uint32_t index) {
+  request.choices.push_back(std::make_unique<Continuation>(request, index, tokenizer));
   return *request.choices.back();
 }
 
@@ -115,7 +115,7 @@ Result<RequestId> Generator::submit(GenerationRequest input) {
   request->arrival = state->now();
   request->unfinished = request->input.choices;
   request->mostPositions = mostPositions(request->input, state->engine.plan().context);
-  Choice &first = state->addChoice(*request, 0);
+  Continuation &first = state->addContinuation(*request, 0);
   first.forks = request->input.choices - 1;
   first.wantsAllLogits = request->wantsPromptLogprobs();
   if (request->input.sequence) {
@@ -151,7 +151,7 @@ Result<bool> Generator::step() {
     if (scheduler.running().empty() && scheduler.waiting().empty())
       return false;
     const auto &stuck = scheduler.running().empty() ? scheduler.waiting() : scheduler.running();
-    state->finish(static_cast<Choice &>(*stuck.front()).request, FinishReason::Failed,
+    state->finish(static_cast<Continuation &>(*stuck.front()).request, FinishReason::Failed,
                   "other sequences hold what this one needs of the KV cache");
     return true;
   }
@@ -160,7 +160,7 @@ Result<bool> Generator::step() {
     auto tokens = std::span(share.job->tokens).subspan(share.job->stored, share.count);
     state->inputs.push_back({*share.job->sequence, tokens, share.logits});
     if (!share.job->hasStarted && share.job->preemptions == 0 && share.job->stored == share.job->cached)
-      state->noteBegin(static_cast<Choice &>(*share.job), begin);
+      state->noteBegin(static_cast<Continuation &>(*share.job), begin);
   }
   auto stepped = state->engine.step(state->inputs);
   if (!stepped) {
@@ -186,7 +186,7 @@ Result<bool> Generator::step() {
   return true;
 }
 
-void Generator::State::noteBegin(Choice &choice, TimePoint time) {
+void Generator::State::noteBegin(Continuation &choice, TimePoint time) {
   choice.result.secondsQueued = std::chrono::duration<double>(time - choice.request.arrival).count();
   statistics.admittedTokens += choice.result.promptTokens;
 }
@@ -206,7 +206,7 @@ void Generator::State::count(std::span<const StepShare> shares, double seconds) 
 void Generator::State::collect(const StepShare &share, const StepLogits &logits, uint32_t firstRow) {
   if (share.logits == 0)
     return;
-  auto &choice = static_cast<Choice &>(*share.job);
+  auto &choice = static_cast<Continuation &>(*share.job);
   if (choice.wantsAllLogits)
     hearPrompt(choice.request, share, logits, firstRow);
   if (choice.left() > 0)
@@ -234,10 +234,10 @@ void Generator::State::hearPrompt(Request &request, const StepShare &share, cons
 }
 
 /// The prompt is stored: the other choices begin, on the same pages and from the same logits.
-void Generator::State::branch(Choice &first, std::span<float> logits) {
+void Generator::State::branch(Continuation &first, std::span<float> logits) {
   Request &request = first.request;
   for (uint32_t index = 1; index < request.input.choices; ++index) {
-    Choice &choice = addChoice(request, index);
+    Continuation &choice = addContinuation(request, index);
     choice.result.secondsQueued = first.result.secondsQueued;
     scheduler.addFork(choice, first);
     copies.emplace_back(logits.begin(), logits.end());
@@ -252,7 +252,7 @@ void Generator::State::drawAll() {
   });
   TimePoint time = now();
   for (const Draw &draw : draws) {
-    Choice &choice = *draw.choice;
+    Continuation &choice = *draw.choice;
     if (!draw.token) {
       finish(choice, FinishReason::Failed, draw.token.error().message);
       continue;
@@ -267,14 +267,14 @@ void Generator::State::drawAll() {
 
 //===- The end ------------------------------------------------------------------------------------------===//
 
-void Generator::State::conclude(Choice &choice, FinishReason reason, std::string error) {
+void Generator::State::conclude(Continuation &choice, FinishReason reason, std::string error) {
   choice.result.error = std::move(error);
   choice.result.seconds = std::chrono::duration<double>(now() - choice.request.arrival).count();
   --choice.request.unfinished;
   choice.finish(reason);
 }
 
-void Generator::State::finish(Choice &choice, FinishReason reason, std::string error) {
+void Generator::State::finish(Continuation &choice, FinishReason reason, std::string error) {
   scheduler.remove(choice);
   conclude(choice, reason, std::move(error));
 }
@@ -284,7 +284,7 @@ void Generator::State::finish(Request &request, FinishReason reason, std::string
     if (choice->result.reason == FinishReason::None)
       finish(*choice, reason, error);
   while (request.choices.size() < request.input.choices) // those that never began
-    conclude(addChoice(request, static_cast<uint32_t>(request.choices.size())), reason, error);
+    conclude(addContinuation(request, static_cast<uint32_t>(request.choices.size())), reason, error);
 }
 
 void Generator::cancel(RequestId request, FinishReason reason) {

@@ -12,7 +12,7 @@ std::string_view nibble::finishReasonName(FinishReason reason) {
   return names[static_cast<size_t>(reason)];
 }
 
-Choice::Choice(Request &request, uint32_t index, const Tokenizer *tokenizer)
+Continuation::Continuation(Request &request, uint32_t index, const Tokenizer *tokenizer)
     : request(request), index(index), filter(request.input.stopStrings) {
   const GenerationRequest &input = request.input;
   standing = {.priority = input.priority, .arrival = request.arrival, .number = request.id << 16 | index};
@@ -27,7 +27,7 @@ Choice::Choice(Request &request, uint32_t index, const Tokenizer *tokenizer)
       detokenizer->push(token);
 }
 
-Result<SampledToken> Choice::draw(std::span<float> logits, Sampler &sampler) const {
+Result<SampledToken> Continuation::draw(std::span<float> logits, Sampler &sampler) const {
   std::span<const int32_t> known = tokens;
   SamplingStep step = {.prompt = known.first(result.promptTokens),
                        .generated = known.subspan(result.promptTokens),
@@ -36,13 +36,13 @@ Result<SampledToken> Choice::draw(std::span<float> logits, Sampler &sampler) con
   return sampler.sample(logits, request.input.sampling, step);
 }
 
-void Choice::hear(std::string_view text) {
+void Continuation::hear(std::string_view text) {
   result.text += text;
   if (request.input.onText && !text.empty())
     request.input.onText(text);
 }
 
-FinishReason Choice::accept(const SampledToken &token) {
+FinishReason Continuation::accept(const SampledToken &token) {
   const GenerationRequest &input = request.input;
   tokens.push_back(token.token);
   result.tokens.push_back(token.token);
@@ -59,7 +59,7 @@ FinishReason Choice::accept(const SampledToken &token) {
                                                   : FinishReason::None;
 }
 
-void Choice::finish(FinishReason reason) {
+void Continuation::finish(FinishReason reason) {
   result.reason = reason;
   result.cachedTokens = cached;
   result.preemptions = preemptions;

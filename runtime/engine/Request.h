@@ -13,16 +13,16 @@
 
 namespace nibble {
 
-struct Choice;
+struct Continuation;
 
 struct Request {
   RequestId id = 0;
   GenerationRequest input;
   TimePoint arrival;
-  uint32_t mostPositions = 0;                   // prompt and all tokens that may be generated
-  std::vector<std::unique_ptr<Choice>> choices; // the first; the others once the prompt is stored
-  uint32_t unfinished = 0;                      // choices, those to come included
-  std::vector<SampledToken> promptLogprobs;     // of the prompt's tokens from the second on
+  uint32_t mostPositions = 0;                         // prompt and all tokens that may be generated
+  std::vector<std::unique_ptr<Continuation>> choices; // the first; the others once the prompt is stored
+  uint32_t unfinished = 0;                            // choices, those to come included
+  std::vector<SampledToken> promptLogprobs;           // of the prompt's tokens from the second on
 
   bool wantsPromptLogprobs() const {
     return input.promptLogprobs >= 0 && promptLogprobs.size() + 1 < input.prompt.size();
@@ -30,9 +30,9 @@ struct Request {
 };
 
 /// One continuation of a request's prompt. Its job's tokens are the prompt and what was generated.
-struct Choice : Job {
+struct Continuation : Job {
   /// `request` must stay where it is. `tokenizer` may be null.
-  Choice(Request &request, uint32_t index, const Tokenizer *tokenizer);
+  Continuation(Request &request, uint32_t index, const Tokenizer *tokenizer);
 
   /// Draws the next token from `logits`, which are used up. Changes nothing else: choices may draw at the
   /// same time, each with a sampler of its own.

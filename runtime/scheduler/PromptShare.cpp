@@ -21,7 +21,7 @@ size_t PromptShare::bucketOf(uint32_t rows) {
 
 uint32_t PromptShare::tokens(uint32_t decodeRows, uint32_t most, TimePoint now) const {
   const Plain &measured = plain[bucketOf(decodeRows)];
-  if (measured.seconds == 0 || now - measured.measured > kFresh)
+  if (measured.seconds < 0 || now - measured.measured > kFresh)
     return 0;
   // Up to whole tiles, which cost nothing more.
   auto rows = decodeRows + static_cast<uint32_t>(share);
@@ -35,13 +35,13 @@ void PromptShare::learn(uint32_t decodeRows, uint32_t promptTokens, double secon
   Plain &measured = plain[bucketOf(decodeRows)];
   if (promptTokens == 0) {
     // One slow step (the machine was busy) is no reason to be generous: down at once, up by small steps.
-    measured.seconds = measured.seconds == 0              ? seconds
+    measured.seconds = measured.seconds <= 0              ? seconds
                        : now - measured.measured > kFresh ? seconds
                                                           : std::min(seconds, measured.seconds * 1.05);
     measured.measured = now;
     return;
   }
-  if (measured.seconds == 0 || promptTokens + kTile < share)
+  if (measured.seconds <= 0 || promptTokens + kTile < share)
     return; // a prompt's short rest says little about a full share
   double ratio = seconds / measured.seconds;
   double correction = ratio > 1 ? (slowdown - 1) / (ratio - 1) : 2;

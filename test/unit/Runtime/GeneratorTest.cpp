@@ -164,15 +164,17 @@ TEST_F(GeneratorTest, PromptsStartOnWhatEarlierOnesStored) {
 
 TEST_F(GeneratorTest, DecodingRowsComeBeforePrompts) {
   Engine engine = make(8, 4);
-  Generator generator(engine, nullptr);
+  TimePoint time;
+  Generator generator(engine, nullptr, [&] { return time += std::chrono::milliseconds(1); });
   ASSERT_TRUE(generator.submit(request(toy::tokens(4, 1), 30)));
   ASSERT_TRUE(*generator.step());
   ASSERT_TRUE(generator.submit(request(toy::tokens(70, 2), 3)));
-  // 70 tokens at 7 a step, while the first request gets a token in every step.
-  for (size_t step = 1; step <= 10; ++step) {
+  // A step without prompt tokens, to learn its length; then 70 tokens at 7 a step, while the first request
+  // gets a token in every step.
+  for (size_t step = 1; step <= 11; ++step) {
     ASSERT_TRUE(*generator.step());
     EXPECT_EQ(generator.result(0).tokens.size(), 1 + step);
-    EXPECT_EQ(generator.result(1).tokens.size(), step == 10 ? 1u : 0u);
+    EXPECT_EQ(generator.result(1).tokens.size(), step == 11 ? 1u : 0u);
   }
 }
 
