@@ -6,10 +6,22 @@
 using namespace nibble;
 using nlohmann::json;
 
-/// The deepest nesting of brackets outside of strings, found without building anything.
-static uint32_t nestingDepth(std::string_view text) {
-  uint32_t depth = 0, deepest = 0;
+namespace {
+/// What building a document would cost, found without building anything.
+struct Shape {
+  uint32_t depth = 0;
+  uint64_t keyComparisons = 0;
+};
+} // namespace
+
+static Shape shapeOf(std::string_view text) {
+  Shape shape;
+  std::vector<uint64_t> keys; // of each object (or array) that is open
   bool inString = false;
+  auto close = [&] {
+    shape.keyComparisons += keys.back() * keys.back();
+    keys.pop_back();
+  };
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (inString) {
@@ -20,12 +32,17 @@ static uint32_t nestingDepth(std::string_view text) {
     } else if (c == '"') {
       inString = true;
     } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
+      keys.push_back(0);
+      shape.depth = std::max(shape.depth, static_cast<uint32_t>(keys.size()));
+    } else if ((c == ']' || c == '}') && !keys.empty()) {
+      close();
+    } else if (c == ':' && !keys.empty()) {
+      ++keys.back();
     }
   }
-  return deepest;
+  while (!keys.empty())
+    close();
+  return shape;
 }
 
 template <typename Json>
@@ -33,9 +50,12 @@ static Result<Json> parse(std::string_view text, const std::string &name, JsonLi
   if (text.size() > limits.bytes)
     return failure(name + ": has " + std::to_string(text.size()) + " bytes of JSON; at most " +
                    std::to_string(limits.bytes) + " are read");
-  if (uint32_t depth = nestingDepth(text); depth > limits.depth)
-    return failure(name + ": its JSON is nested " + std::to_string(depth) + " deep; at most " +
+  Shape shape = shapeOf(text);
+  if (shape.depth > limits.depth)
+    return failure(name + ": its JSON is nested " + std::to_string(shape.depth) + " deep; at most " +
                    std::to_string(limits.depth) + " levels are read");
+  if (std::is_same_v<Json, nlohmann::ordered_json> && shape.keyComparisons > limits.keyComparisons)
+    return failure(name + ": an object of its JSON has too many keys, or too many objects have many");
   try {
     return Json::parse(text.begin(), text.end());
   } catch (const json::exception &error) {

@@ -2,8 +2,8 @@
 
 #include "nibble/runtime/Generator.h"
 #include "runtime/commands/SamplingFlags.h"
-#include "runtime/commands/Text.h"
 #include "runtime/commands/Verb.h"
+#include "runtime/conversation/Conversation.h"
 #include <algorithm>
 #include <cerrno>
 #include <csignal>

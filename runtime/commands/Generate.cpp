@@ -2,8 +2,8 @@
 
 #include "nibble/runtime/Generator.h"
 #include "runtime/commands/SamplingFlags.h"
-#include "runtime/commands/Text.h"
 #include "runtime/commands/Verb.h"
+#include "runtime/conversation/Conversation.h"
 #include "runtime/memory/AnonymousMemory.h"
 #include <algorithm>
 #include <cstdio>
@@ -90,11 +90,9 @@ static Result<std::vector<Prompt>> readPrompts(const GenerateFlags &flags, const
   if (!texts.empty() && !tokenizer)
     return failure(name + ": has no tokenizer; give the prompt as ids with --tokens FILE.json");
   for (std::string &text : texts) {
-    NIBBLE_TRY(auto ids, tokenizer->encode(
-                             text, {.addSpecial = !flags.noSpecial, .parseSpecial = !flags.noParseSpecial}));
-    // A prompt that spells its own start token gets no second one.
-    if (ids.size() > 1 && tokenizer->bos() && ids[0] == *tokenizer->bos() && ids[1] == ids[0])
-      ids.erase(ids.begin());
+    NIBBLE_TRY(auto ids,
+               encodePrompt(*tokenizer, text,
+                            {.addSpecial = !flags.noSpecial, .parseSpecial = !flags.noParseSpecial}));
     prompts.push_back({std::move(text), std::move(ids)});
   }
   return prompts;

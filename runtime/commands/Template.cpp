@@ -2,6 +2,7 @@
 
 #include "runtime/commands/Text.h"
 #include "runtime/commands/Verb.h"
+#include "runtime/conversation/Conversation.h"
 #include <cstdio>
 
 using namespace nibble;

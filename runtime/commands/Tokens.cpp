@@ -3,6 +3,7 @@
 #include "nibble/runtime/Json.h"
 #include "runtime/commands/Text.h"
 #include "runtime/commands/Verb.h"
+#include "runtime/conversation/Conversation.h"
 #include <cstdio>
 
 using namespace nibble;

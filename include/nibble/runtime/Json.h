@@ -18,6 +18,9 @@ namespace nibble {
 struct JsonLimits {
   uint64_t bytes = 64u << 20; // of text
   uint32_t depth = 64;        // of nested arrays and objects
+  /// Where the order of keys is kept, each key is compared with those before it in its object: the sum over
+  /// all objects of (number of keys)^2.
+  uint64_t keyComparisons = 1u << 30;
 };
 
 /// Parses `text`; `name` (a file, "the manifest") begins the message of an error.
