@@ -14,13 +14,18 @@ struct Shape {
 };
 } // namespace
 
-static Shape shapeOf(std::string_view text) {
+/// Keys are counted down to `depth`.
+static Shape shapeOf(std::string_view text, uint32_t depth) {
   Shape shape;
-  std::vector<uint64_t> keys; // of each object (or array) that is open
+  std::vector<uint64_t> keys; // of each object (or array) that is open, as far down as they are counted
+  uint64_t open = 0;
   bool inString = false;
   auto close = [&] {
-    shape.keyComparisons += keys.back() * keys.back();
-    keys.pop_back();
+    if (open == keys.size()) {
+      shape.keyComparisons += keys.back() * keys.back();
+      keys.pop_back();
+    }
+    --open;
   };
   for (size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
@@ -32,15 +37,16 @@ static Shape shapeOf(std::string_view text) {
     } else if (c == '"') {
       inString = true;
     } else if (c == '[' || c == '{') {
-      keys.push_back(0);
-      shape.depth = std::max(shape.depth, static_cast<uint32_t>(keys.size()));
-    } else if ((c == ']' || c == '}') && !keys.empty()) {
+      shape.depth = std::max(shape.depth, static_cast<uint32_t>(++open));
+      if (open <= depth)
+        keys.push_back(0);
+    } else if ((c == ']' || c == '}') && open > 0) {
       close();
-    } else if (c == ':' && !keys.empty()) {
+    } else if (c == ':' && open > 0) {
       ++keys.back();
     }
   }
-  while (!keys.empty())
+  while (open > 0)
     close();
   return shape;
 }
@@ -50,7 +56,7 @@ static Result<Json> parse(std::string_view text, const std::string &name, JsonLi
   if (text.size() > limits.bytes)
     return failure(name + ": has " + std::to_string(text.size()) + " bytes of JSON; at most " +
                    std::to_string(limits.bytes) + " are read");
-  Shape shape = shapeOf(text);
+  Shape shape = shapeOf(text, std::max(limits.depth, 1u));
   if (shape.depth > limits.depth)
     return failure(name + ": its JSON is nested " + std::to_string(shape.depth) + " deep; at most " +
                    std::to_string(limits.depth) + " levels are read");
