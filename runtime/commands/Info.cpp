@@ -93,7 +93,7 @@ static nlohmann::ordered_json planJson(const MemoryPlan &plan) {
           {"context", plan.context},        {"kv_cache_type", cacheTypeName(plan.cacheType)},
           {"weights", plan.weights},        {"kv_cache", plan.cache},
           {"activations", plan.arena},      {"workers", plan.workers},
-          {"total", plan.total()}};
+          {"process", plan.process},        {"total", plan.total()}};
 }
 
 static Result<int> runInfo(const std::string &path, const InfoFlags &flags) {

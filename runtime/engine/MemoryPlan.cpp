@@ -3,12 +3,16 @@
 #include "nibble/runtime/Engine.h"
 #include "runtime/cache/KVCache.h"
 #include "runtime/cpu/Program.h"
+#include "runtime/memory/AnonymousMemory.h"
 #include <algorithm>
 
 using namespace nibble;
 
 // Budgets below this keep every sum of the manifest's sizes inside 64 bits.
 static constexpr uint32_t kMostBudget = 1u << 20;
+
+// For code, libraries, the tokenizer's caches, and what a server keeps of its requests and connections.
+static constexpr uint64_t kProcessBytes = 64u << 20;
 
 static Result<CacheType> chooseCacheType(const Manifest &manifest, const EngineOptions &options,
                                          const std::string &name) {
@@ -58,7 +62,28 @@ Result<MemoryPlan> nibble::planMemory(const Artifact &artifact, const EngineOpti
   plan.cache = cacheBytes(model, plan.cacheType, plan.pages);
   plan.arena = arenaBytes(plan.variant->program, options.tokenBudget, options.rowBudget);
   plan.workers = workerBytes(*plan.variant) * plan.threads;
+  plan.process = kProcessBytes;
   return plan;
+}
+
+Result<EngineOptions> nibble::fitMemory(const Artifact &artifact, EngineOptions options,
+                                        std::optional<uint64_t> memory) {
+  options.pages = 0;
+  NIBBLE_TRY(MemoryPlan plan, planMemory(artifact, options));
+  if (memory && options.weights == WeightsMode::Auto)
+    options.weights = WeightsMode::Map;
+  uint64_t most = memory ? *memory : availableMemory() / 5 * 4;
+  if (most == 0) // the system does not say
+    return options;
+  uint64_t fixed = plan.total() - plan.cache;
+  if (most < fixed + plan.pageBytes)
+    return failure((memory ? "--memory=" : "the machine's free memory, of which four fifths are ") +
+                   formatBytes(most) + ": all but the KV cache takes " + formatBytes(fixed) +
+                   " and a page of it " + formatBytes(plan.pageBytes) + "; give at least " +
+                   formatBytes(fixed + plan.pageBytes) +
+                   ", or take smaller budgets (--token-budget, --max-sequences)");
+  options.pages = static_cast<uint32_t>(std::min<uint64_t>(plan.pages, (most - fixed) / plan.pageBytes));
+  return options;
 }
 
 std::string nibble::describe(const MemoryPlan &plan) {
@@ -75,6 +100,7 @@ std::string nibble::describe(const MemoryPlan &plan) {
            " pages of 32 positions; " + formatBytes(plan.pageBytes) + " a page, taken as they fill");
   line("activations", plan.arena, "");
   line("workers", plan.workers, std::to_string(plan.threads) + (plan.threads == 1 ? " thread" : " threads"));
+  line("the rest", plan.process, "code, tokenizer, connections; an allowance");
   line("together", plan.total(), "");
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include "runtime/scheduler/FairShare.h"
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 using namespace nibble;
@@ -15,13 +16,13 @@ double FairShare::leastServed() const {
   for (const auto &[owner, account] : accounts)
     if (account.requests > 0)
       least = std::min(least, account.served);
-  return least == std::numeric_limits<double>::infinity() ? 0 : least;
+  return least;
 }
 
 void FairShare::begin(const std::string &owner) {
   Account &account = accounts[owner];
-  if (account.requests == 0)
-    account.served = std::max(account.served, leastServed());
+  if (double least = leastServed(); account.requests == 0 && std::isfinite(least))
+    account.served = std::max(account.served, least);
   ++account.requests;
 }
 

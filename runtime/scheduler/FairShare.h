@@ -29,7 +29,7 @@ private:
     double served = 0;
     uint32_t requests = 0; // that are here
   };
-  /// The least counter among owners who have requests here; 0 if none has.
+  /// The least counter among owners who have requests here; infinity if none has.
   double leastServed() const;
 
   std::unordered_map<std::string, Account> accounts;

@@ -48,16 +48,23 @@ struct MemoryPlan {
   uint64_t cache = 0;   // reserved; touched as sequences grow
   uint64_t arena = 0;
   uint64_t workers = 0; // private buffers and scratch of all
+  uint64_t process = 0; // whatever else: code, tokenizer, connections; an allowance
   uint32_t threads = 0, context = 0, pages = 0;
   uint64_t pageBytes = 0; // K and V of 32 positions in all layers
   CacheType cacheType = CacheType::F16;
   const VariantInfo *variant = nullptr;
-  uint64_t total() const { return weights + cache + arena + workers; }
+  uint64_t total() const { return weights + cache + arena + workers + process; }
 };
 
 /// Chooses variant, cache type and context, checks the options, and adds up. `artifact` must outlive the
 /// plan.
 Result<MemoryPlan> planMemory(const Artifact &artifact, const EngineOptions &options);
+/// The options with as many pages as memory holds, at most enough for all sequences at full context. `memory`
+/// is what the whole process may come to take, in bytes, and is kept to: weights are then not copied beside
+/// their mapping (Auto becomes Map). None: four fifths of what the machine could still give out. Fails where
+/// there is no room for a page.
+Result<EngineOptions> fitMemory(const Artifact &artifact, EngineOptions options,
+                                std::optional<uint64_t> memory);
 /// The plan as lines for a person.
 std::string describe(const MemoryPlan &plan);
 

@@ -278,6 +278,25 @@ TEST_F(EngineTest, MemoryPlanAddsUp) {
 
 /// Prompts that begin alike, forks and truncations in a cache that is too small for them all: whatever pages
 /// a sequence begins on or shares, its logits are those of its tokens.
+TEST_F(EngineTest, FitsTheCacheIntoTheMemoryGiven) {
+  EngineOptions options = withThreads(2);
+  options.sequences = 8;
+  MemoryPlan whole = *planMemory(*artifact, options);
+  uint64_t fixed = whole.total() - whole.cache;
+  for (uint32_t pages : {1u, 3u, whole.pages}) {
+    auto fitted = fitMemory(*artifact, options, fixed + pages * whole.pageBytes + whole.pageBytes - 1);
+    ASSERT_TRUE(fitted) << fitted.error().message;
+    EXPECT_EQ(fitted->pages, pages);
+    EXPECT_EQ(fitted->weights, WeightsMode::Map);
+    EXPECT_EQ(planMemory(*artifact, *fitted)->total(), fixed + pages * whole.pageBytes);
+  }
+  EXPECT_EQ(fitMemory(*artifact, options, UINT64_MAX)->pages, whole.pages);
+  EXPECT_EQ(fitMemory(*artifact, options, std::nullopt)->pages, whole.pages); // the toy is small
+  auto refused = fitMemory(*artifact, options, fixed);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("give at least"));
+}
+
 TEST_F(EngineTest, SharedPrefixesChangeNoLogits) {
   EngineOptions options = withThreads(2);
   options.keepsPrefixes = true;

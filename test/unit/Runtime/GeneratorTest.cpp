@@ -3,6 +3,7 @@
 #include "nibble/runtime/Generator.h"
 #include "ToyModel.h"
 #include "runtime/engine/TextStream.h"
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -312,6 +313,153 @@ TEST_F(GeneratorTest, CancelEndsEverythingAndFreesIt) {
     EXPECT_EQ(generator.result(i).reason, FinishReason::Cancelled);
   EXPECT_EQ(generator.result(0).tokens.size(), 1u);
   EXPECT_EQ(*generator.step(), false);
+}
+
+//===- Preemption, choices, deadlines -------------------------------------------------------------------===//
+
+TEST_F(GeneratorTest, PreemptionChangesNoToken) {
+  // Every request fits alone; together they need far more pages than there are.
+  Engine engine = make(64, 8, 8);
+  Generator generator(engine, nullptr);
+  std::vector<std::vector<int32_t>> prompts;
+  for (uint32_t i = 0; i < 8; ++i) {
+    prompts.push_back(toy::tokens(20 + i, 70 + i));
+    GenerationRequest sampled = request(prompts.back(), 80);
+    sampled.priority = static_cast<int32_t>(i % 3);
+    ASSERT_TRUE(generator.submit(sampled));
+  }
+  runAll(generator);
+  uint32_t preemptions = 0;
+  for (uint32_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(generator.result(i).tokens, toy::greedy(prompts[i], 80)) << i;
+    preemptions += generator.result(i).preemptions;
+  }
+  EXPECT_GT(preemptions, 0u);
+  EXPECT_EQ(generator.statistics().preemptions, preemptions);
+  EXPECT_EQ(engine.freePages(), 8u);
+  EXPECT_EQ(engine.freeSequences(), 8u);
+}
+
+TEST_F(GeneratorTest, ChoicesShareThePromptAndAreWhatEachIsAlone) {
+  auto sampled = [&](uint32_t choices) {
+    GenerationRequest result = request(toy::tokens(50, 3), 20);
+    result.sampling.temperature = 30;
+    result.sampling.seed = 11;
+    result.choices = choices;
+    return result;
+  };
+  Engine engine = make(64, 6);
+  Generator generator(engine, nullptr);
+  RequestId one = *generator.submit(sampled(1)), five = *generator.submit(sampled(5));
+  runAll(generator);
+  EXPECT_EQ(generator.result(five, 0).tokens, generator.result(one).tokens);
+  for (uint32_t i = 1; i < 5; ++i) {
+    EXPECT_EQ(generator.result(five, i).tokens.size(), 20u);
+    EXPECT_NE(generator.result(five, i).tokens, generator.result(five, i - 1).tokens);
+  }
+  EXPECT_EQ(generator.statistics().promptTokens, 100u); // the prompt once a request
+  EXPECT_EQ(engine.freeSequences(), 6u);
+  EXPECT_EQ(engine.freePages(), engine.plan().pages);
+  // The same with so few pages that choices are preempted.
+  Engine small = make(64, 6, 4);
+  Generator tight(small, nullptr);
+  RequestId again = *tight.submit(sampled(5));
+  runAll(tight);
+  for (uint32_t i = 0; i < 5; ++i)
+    EXPECT_EQ(tight.result(again, i).tokens, generator.result(five, i).tokens) << i;
+  EXPECT_GT(tight.statistics().preemptions, 0u);
+  auto refused = tight.submit(sampled(7));
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("n is 7; expected 1 to 6"));
+}
+
+TEST_F(GeneratorTest, EveryoneHearsOfEveryTokenAndOfTheEnd) {
+  Engine engine = make(64, 4);
+  Generator generator(engine, tokenizer);
+  GenerationRequest sampled = request(toy::tokens(10, 5), 15);
+  sampled.sampling.temperature = 30;
+  sampled.choices = 3;
+  std::vector<std::vector<int32_t>> heard(3);
+  std::vector<std::string> texts(3);
+  std::vector<FinishReason> reasons(3);
+  sampled.onToken = [&](const TokenEvent &event) {
+    heard[event.choice].push_back(event.token.token);
+    texts[event.choice] += event.text;
+  };
+  sampled.onFinish = [&](uint32_t choice, const GenerationResult &result, std::string_view rest) {
+    texts[choice] += rest;
+    reasons[choice] = result.reason;
+  };
+  RequestId id = *generator.submit(sampled);
+  runAll(generator);
+  for (uint32_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(heard[i], generator.result(id, i).tokens);
+    EXPECT_EQ(texts[i], generator.result(id, i).text);
+    EXPECT_EQ(reasons[i], FinishReason::Length);
+  }
+  // Those that never began hear of the end too.
+  reasons.assign(3, FinishReason::None);
+  id = *generator.submit(sampled);
+  generator.cancel(id);
+  EXPECT_THAT(reasons,
+              ElementsAre(FinishReason::Cancelled, FinishReason::Cancelled, FinishReason::Cancelled));
+  EXPECT_TRUE(generator.isFinished(id));
+  generator.forget(id);
+  EXPECT_EQ(*generator.step(), false);
+}
+
+TEST_F(GeneratorTest, DeadlinesEndWhatRunsAndWhatWaits) {
+  Engine engine = make(64, 1);
+  TimePoint time;
+  Generator generator(engine, nullptr, [&] { return time; });
+  GenerationRequest late = request(toy::tokens(10, 5), 100);
+  late.deadline = time + std::chrono::seconds(1);
+  RequestId running = *generator.submit(late), waiting = *generator.submit(late);
+  late.deadline.reset();
+  late.maxTokens = 3;
+  RequestId patient = *generator.submit(late);
+  for (int i = 0; i < 5; ++i)
+    ASSERT_TRUE(*generator.step());
+  time += std::chrono::seconds(1);
+  runAll(generator);
+  EXPECT_EQ(generator.result(running).reason, FinishReason::Deadline);
+  EXPECT_EQ(generator.result(running).tokens.size(), 5u);
+  EXPECT_EQ(generator.result(waiting).reason, FinishReason::Deadline);
+  EXPECT_TRUE(generator.result(waiting).tokens.empty());
+  EXPECT_EQ(generator.result(patient).tokens.size(), 3u);
+  EXPECT_EQ(engine.freePages(), engine.plan().pages);
+}
+
+TEST_F(GeneratorTest, PromptLogprobsAreTheModelsOwn) {
+  std::vector<int32_t> prompt = toy::tokens(70, 8);
+  auto logits = toy::expectedLogits(prompt);
+  EngineOptions options;
+  options.threads = 2;
+  options.tokenBudget = 32;
+  options.sequences = options.rowBudget = 4; // fewer rows than tokens
+  options.keepsPrefixes = true;
+  auto engine = Engine::create(*artifact, options);
+  ASSERT_TRUE(engine);
+  Generator generator(*engine, nullptr);
+  for (int round = 0; round < 2; ++round) { // the second could begin on what the first stored, but must not
+    GenerationRequest scored = request(prompt, 1);
+    scored.promptLogprobs = 2;
+    std::vector<SampledToken> heard;
+    scored.onPrompt = [&](std::span<const SampledToken> tokens) {
+      heard.assign(tokens.begin(), tokens.end());
+    };
+    ASSERT_TRUE(generator.submit(scored));
+    runAll(generator);
+    ASSERT_EQ(heard.size(), prompt.size() - 1);
+    for (size_t i = 0; i < heard.size(); ++i) {
+      double sum = 0;
+      for (float value : logits[i])
+        sum += std::exp(static_cast<double>(value));
+      EXPECT_EQ(heard[i].token, prompt[i + 1]);
+      EXPECT_NEAR(heard[i].logprob, logits[i][static_cast<size_t>(prompt[i + 1])] - std::log(sum), 1e-3);
+      EXPECT_EQ(heard[i].top.size(), 2u);
+    }
+  }
 }
 
 } // namespace
