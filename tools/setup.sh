@@ -9,7 +9,7 @@ NIBBLE_BUILD=$NIBBLE_ROOT/build/release
 packages=(
   llvm-22-dev libmlir-22-dev mlir-22-tools clang-22 lld-22 liblld-22-dev libclang-rt-22-dev clang-format-22
   cmake ninja-build g++ libc6-dev
-  nlohmann-json3-dev libexpected-dev libcli11-dev libpcre2-dev libutf8proc-dev libmd-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libexpected-dev libcli11-dev libpcre2-dev libutf8proc-dev libmd-dev libgtest-dev libgmock-dev libboost-dev
   qemu-user g++-aarch64-linux-gnu libc6-dev-arm64-cross
   python3 python3-venv
 )
