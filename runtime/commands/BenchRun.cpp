@@ -68,13 +68,14 @@ Result<ArtifactProbe> ArtifactProbe::create(const Artifact &artifact, const Memo
   MachineProbe::Kernels kernels = {find(kProbeRead), find(kProbeDot4), find(kProbeFMA)};
   if (!kernels.read.run || !kernels.dot4.run || !kernels.fma.run)
     return result;
-  // The pool binds this thread to one core. The engine's pool, which comes next, must see them all again.
+  // Running, the pool binds this thread to one core. The engine's pool, which comes next, must see them all
+  // again.
   cpu_set_t cores;
   bool known = ::sched_getaffinity(0, sizeof cores, &cores) == 0;
   result.pool = std::make_unique<WorkerPool>(plan.threads);
+  NIBBLE_TRY(auto probe, MachineProbe::create(*result.pool, kernels, cacheFactor));
   if (known)
     ::sched_setaffinity(0, sizeof cores, &cores);
-  NIBBLE_TRY(auto probe, MachineProbe::create(*result.pool, kernels, cacheFactor));
   result.probe = std::make_unique<MachineProbe>(std::move(probe));
   return result;
 }

@@ -72,6 +72,7 @@ int nibble::runCommandLine(int argc, char **argv) {
   addVerifyVerb(app, choice);
   addEvalVerb(app, choice);
   addBenchVerb(app, choice);
+  addBenchScheduleVerb(app, choice);
   addTokenVerbs(app, choice);
   addTemplateVerb(app, choice);
   try {
