@@ -83,14 +83,8 @@ static Result<void> applyPenalties(std::span<float> logits, const SamplingOption
   return {};
 }
 
-/// The most probable token, the lowest id among equals.
-static size_t greatestLogit(std::span<const float> logits) {
-  return static_cast<size_t>(std::ranges::max_element(logits) - logits.begin());
-}
-
-static Result<void> checkLogits(std::span<const float> logits) {
-  if (logits.empty())
-    return failure("there are no logits to sample from");
+/// Says what is wrong with logits that are not sound.
+static Result<void> blame(std::span<const float> logits) {
   for (size_t i = 0; i < logits.size(); ++i)
     if (std::isnan(logits[i]) || logits[i] == std::numeric_limits<float>::infinity())
       return failure(
@@ -102,7 +96,11 @@ static Result<void> checkLogits(std::span<const float> logits) {
 
 Result<SampledToken> Sampler::sample(std::span<float> logits, const SamplingOptions &options,
                                      const SamplingStep &step) {
-  NIBBLE_CHECK(checkLogits(logits));
+  if (logits.empty())
+    return failure("there are no logits to sample from");
+  Greatest greatest = findGreatest(logits);
+  if (!greatest.isSound)
+    NIBBLE_CHECK(blame(logits));
   SampledToken result;
   std::vector<float> original; // log probabilities are the model's own
   if (options.topLogprobs >= 0)
@@ -122,7 +120,9 @@ Result<SampledToken> Sampler::sample(std::span<float> logits, const SamplingOpti
     logits[static_cast<size_t>(token)] += bias;
   }
   NIBBLE_CHECK(applyPenalties(logits, options, step, scratch->counts));
-  size_t best = greatestLogit(logits);
+  bool areChanged = !step.grammar.empty() || !options.logitBias.empty() || options.repetitionPenalty != 1 ||
+                    options.presencePenalty != 0 || options.frequencyPenalty != 0;
+  size_t best = areChanged ? findGreatest(logits).index : greatest.index;
   if (logits[best] == impossible)
     return failure(step.grammar.empty()
                        ? "no token is possible: every logit is -infinity"
@@ -151,25 +151,17 @@ Result<SampledToken> Sampler::sample(std::span<float> logits, const SamplingOpti
 SampledToken logprobsOf(std::span<const float> logits, int32_t token, int32_t count) {
   SampledToken result;
   result.token = token;
-  float greatest = *std::ranges::max_element(logits);
-  double sum = 0;
-  for (float logit : logits)
-    sum += exponential(logit - greatest);
-  double logTotal = static_cast<double>(greatest) + std::log(sum);
+  float greatest = logits[findGreatest(logits).index];
+  double logTotal = static_cast<double>(greatest) + std::log(sumOfExponentials(logits, greatest));
   auto logprob = [&](size_t i) { return static_cast<float>(static_cast<double>(logits[i]) - logTotal); };
   result.logprob = logprob(static_cast<size_t>(token));
   if (count <= 0)
     return result;
-  std::vector<int32_t> order(logits.size());
-  for (size_t i = 0; i < order.size(); ++i)
-    order[i] = static_cast<int32_t>(i);
-  auto end = order.begin() + std::min<ptrdiff_t>(count, static_cast<ptrdiff_t>(order.size()));
-  std::partial_sort(order.begin(), end, order.end(), [&](int32_t a, int32_t b) {
-    float left = logits[static_cast<size_t>(a)], right = logits[static_cast<size_t>(b)];
-    return left != right ? left > right : a < b;
-  });
-  for (auto at = order.begin(); at != end; ++at)
-    result.top.push_back({*at, logprob(static_cast<size_t>(*at))});
+  std::vector<TokenLogit> top;
+  findMostProbable(logits, static_cast<size_t>(count), top);
+  std::ranges::sort(top, isMoreProbable);
+  for (auto [mostProbable, logit] : top)
+    result.top.push_back({mostProbable, logprob(static_cast<size_t>(mostProbable))});
   return result;
 }
 

@@ -35,7 +35,7 @@ Candidates candidatesOf(const std::vector<float> &logits) {
   return candidates;
 }
 
-std::vector<int32_t> tokensOf(const Candidates &candidates) {
+std::vector<int32_t> tokensOf(Candidates candidates) {
   std::vector<int32_t> tokens;
   for (const nibble::Candidate &candidate : candidates.list())
     tokens.push_back(candidate.token);
@@ -111,6 +111,46 @@ TEST(CandidateFilters, MinPKeepsARatio) {
     if (logits[i] >= greatest + std::log(0.1))
       expected.push_back(static_cast<int32_t>(i));
   EXPECT_EQ(tokensOf(candidates), expected);
+}
+
+TEST(CandidateFilters, DrawsFromAllAsFromAList) {
+  for (float spread : {0.0f, 2.0f, 30.0f}) {
+    std::vector<float> logits = randomLogits(9, spread);
+    logits[5] = -std::numeric_limits<float>::infinity();
+    Candidates listed = candidatesOf(logits);
+    listed.list(); // from now on it draws from the list
+    for (uint32_t i = 0; i < 300; ++i) {
+      double u = nibble::uniform(10, 0, i);
+      Candidates whole = candidatesOf(logits);
+      // Sums in another order may move the border between two tokens by a rounding.
+      EXPECT_EQ(whole.draw(u), listed.draw(u)) << u;
+    }
+    Candidates whole = candidatesOf(logits);
+    EXPECT_EQ(whole.draw(0.0), listed.draw(0.0));
+    EXPECT_EQ(whole.draw(1.0), listed.draw(1.0));
+  }
+}
+
+TEST(GreatestTest, FindsTheFirstOfEqualsAndWhatIsUnsound) {
+  std::vector<float> logits = randomLogits(11, 5);
+  for (size_t size : {1u, 7u, 255u, 256u, 257u, 1000u, 50'000u}) {
+    std::span<const float> part = std::span(logits).first(size);
+    nibble::Greatest greatest = nibble::findGreatest(part);
+    EXPECT_TRUE(greatest.isSound);
+    EXPECT_EQ(greatest.index, static_cast<size_t>(std::ranges::max_element(part) - part.begin()));
+  }
+  logits[40'000] = logits[300] = 1000;
+  EXPECT_EQ(nibble::findGreatest(logits).index, 300u);
+  for (float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    for (size_t place : {0u, 255u, 49'999u}) {
+      std::vector<float> broken = logits;
+      broken[place] = bad;
+      EXPECT_FALSE(nibble::findGreatest(broken).isSound);
+    }
+  }
+  const std::vector<float> nothing(300, -std::numeric_limits<float>::infinity());
+  EXPECT_TRUE(nibble::findGreatest(nothing).isSound);
+  EXPECT_EQ(nibble::findGreatest(nothing).index, 0u);
 }
 
 TEST(CandidateFilters, TypicalByHand) {
