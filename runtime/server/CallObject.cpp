@@ -1,4 +1,4 @@
-//===- CallObject.cpp - The JSON object that is one call --------------------------------------------===//
+//===- CallObject.cpp - The JSON object that is one call --------------------------------------===//
 #include "runtime/server/CallObject.h"
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-//===- ForcedCall.cpp - A grammar that makes the model call ---------------------------------------===//
+//===- ForcedCall.cpp - A grammar that makes the model call -----------------------------------===//
 #include "runtime/server/ForcedCall.h"
 
 namespace nibble::server {

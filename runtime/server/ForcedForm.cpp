@@ -1,4 +1,4 @@
-//===- ForcedForm.cpp - The form of a call that must be made --------------------------------------===//
+//===- ForcedForm.cpp - The form of a call that must be made ----------------------------------===//
 #include "runtime/server/ForcedCall.h"
 
 using nlohmann::ordered_json;

@@ -1,4 +1,4 @@
-//===- JsonScanner.cpp - JSON that comes byte by byte ---------------------------------------------===//
+//===- JsonScanner.cpp - JSON that comes byte by byte -----------------------------------------===//
 #include "runtime/server/JsonScanner.h"
 #include <string_view>
 

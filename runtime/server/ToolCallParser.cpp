@@ -1,4 +1,4 @@
-//===- ToolCallParser.cpp - Takes calls out of a text that comes in pieces ------------------------===//
+//===- ToolCallParser.cpp - Takes calls out of a text that comes in pieces --------------------===//
 //
 // A machine that is fed byte by byte, so that cuts cannot matter. Whatever is not yet certain lies in `held`
 // (white space, the beginning of a mark, of an object); it becomes content where it turns out to be no call.
@@ -67,12 +67,15 @@ struct ToolCallParser::State {
     pieces.back().text += text;
   }
 
-  /// What was held is text after all.
+  /// What was held is text after all; but white space at its end may lie before a call.
   void release() {
-    size_t ofPrompt = std::min(promptBytes, held.size());
+    held.erase(0, std::min(promptBytes, held.size()));
     promptBytes = 0;
-    content(std::string_view(held).substr(ofPrompt));
-    held.clear();
+    size_t text = held.size();
+    while (text && isSpace(held[text - 1]))
+      --text;
+    content(std::string_view(held).substr(0, text));
+    held.erase(0, text);
     mark.clear();
     afterCall = between = inside = false;
     mode = Mode::Text;
@@ -280,7 +283,9 @@ struct ToolCallParser::State {
       object.reset();
       return text(byte);
     }
+    content(held);
     content({&byte, 1});
+    held.clear();
     if (result == CallObject::Step::Complete) {
       mode = Mode::Text;
       object.reset();
@@ -332,8 +337,10 @@ std::vector<ToolPiece> ToolCallParser::feed(std::string_view text) {
 
 std::vector<ToolPiece> ToolCallParser::finish() {
   bool isLayout = state->mode == State::Mode::Text && state->afterCall && state->mark.empty();
-  if (!isLayout && !state->announced)
+  if (!isLayout && !state->announced) {
     state->release();
+    state->content(state->held);
+  }
   state->held.clear();
   return std::exchange(state->pieces, {});
 }

@@ -1,4 +1,4 @@
-//===- ToolChoice.cpp - The fields tools and tool_choice of a request -----------------------------===//
+//===- ToolChoice.cpp - The fields tools and tool_choice of a request -------------------------===//
 #include "runtime/server/ToolCalls.h"
 #include <algorithm>
 

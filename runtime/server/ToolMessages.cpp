@@ -1,4 +1,4 @@
-//===- ToolMessages.cpp - Conversations with calls, as templates expect them ----------------------===//
+//===- ToolMessages.cpp - Conversations with calls, as templates expect them ------------------===//
 #include "nibble/runtime/Json.h"
 #include "runtime/server/ToolCalls.h"
 #include <algorithm>

@@ -1,4 +1,4 @@
-//===- ToolStyle.cpp - How a model writes calls, and what it calls them ---------------------------===//
+//===- ToolStyle.cpp - How a model writes calls, and what it calls them -----------------------===//
 #include "runtime/server/ToolCalls.h"
 #include <random>
 

@@ -1,4 +1,4 @@
-//===- ForcedCallTest.cpp - The form of calls that must be made -----------------------------------===//
+//===- ForcedCallTest.cpp - The form of calls that must be made -------------------------------===//
 #include "runtime/server/ForcedCall.h"
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-//===- JsonScannerTest.cpp - Where a JSON value ends, and where it breaks -------------------------===//
+//===- JsonScannerTest.cpp - Where a JSON value ends, and where it breaks ---------------------===//
 //
 // Whole texts are judged by nlohmann's parser, an implementation of its own.
 //

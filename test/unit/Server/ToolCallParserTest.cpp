@@ -1,4 +1,4 @@
-//===- ToolCallParserTest.cpp - Calls in text, whole and in pieces --------------------------------===//
+//===- ToolCallParserTest.cpp - Calls in text, whole and in pieces ----------------------------===//
 //
 // Every case is parsed whole, cut in two at every byte, and byte by byte: the pieces must always add up to
 // the same. What is expected was written down by hand.
@@ -123,6 +123,7 @@ TEST(ToolCallParser, Llama) {
   // Code, JSON of another form, and a call within it, which is none.
   expectBoth(llama, "int main() { return 0; }\n", {"int main() { return 0; }\n", {}});
   expectBoth(llama, R"({"name": "Ann", "age": 3})", {R"({"name": "Ann", "age": 3})", {}});
+  expectBoth(llama, R"({"name": 7 , "parameters": {}})", {R"({"name": 7 , "parameters": {}})", {}});
   expectBoth(llama, R"({"name": "now"})", {R"({"name": "now"})", {}});
   expectBoth(llama, R"({"steps": [{"name": "now", "parameters": {}}]} ok)",
              {R"({"steps": [{"name": "now", "parameters": {}}]} ok)", {}});

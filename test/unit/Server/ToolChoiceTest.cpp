@@ -1,4 +1,4 @@
-//===- ToolChoiceTest.cpp - Styles by name and template, tools and choices of requests ------------===//
+//===- ToolChoiceTest.cpp - Styles by name and template, tools and choices of requests --------===//
 #include "runtime/server/ToolCalls.h"
 #include <cstdlib>
 #include <fstream>

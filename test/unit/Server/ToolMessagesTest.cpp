@@ -1,4 +1,4 @@
-//===- ToolMessagesTest.cpp - Conversations with calls, and the templates that read them ----------===//
+//===- ToolMessagesTest.cpp - Conversations with calls, and the templates that read them ------===//
 //
 // The texts of real templates were rendered by transformers' apply_chat_template with arguments as objects.
 //
