@@ -55,7 +55,7 @@ async function failureOf(response) {
   try { message = JSON.parse(body).error.message ?? message; } catch { /* not JSON: the text as it is */ }
   const wait = response.headers.get("Retry-After");
   if ((response.status === 429 || response.status === 503) && wait)
-    message += ` (the server suggests to try again in ${wait} s)`;
+    message += ` Try again in ${wait} s.`;
   return Object.assign(new Error(message || `The server answered ${response.status}.`), { status: response.status });
 }
 
