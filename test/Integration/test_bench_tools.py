@@ -106,3 +106,25 @@ def test_verb(compiled):
     lines = list(csv.DictReader(io.StringIO(model(*words, "--csv").stdout)))
     assert len(lines) == 4 and float(lines[0]["int8_peak"]) > 1e9
     assert "of read" in model(*words).stdout
+
+
+def test_schedules(compiled):
+    """What schedules cost in steps follows from the lengths alone; speed is not tested."""
+    model = compiled(TEST_DATA / "demo", "--precision=int4")
+    words = ("bench-schedule", "--requests=24", "--sequences=4", "--prompt=5", "--mean=12", "--cap=30", "--repeat=1",
+             "--streams=2", "--long-prompt=60", "--prompts=1", "--context=512", "--json")
+    document = json.loads(model(*words).stdout)
+    rows = document["schedules"]
+    assert [row["batching"] for row in rows] == ["static", "static, finished rows dropped", "continuous"] * 2
+    varied, equal = rows[:3], rows[3:]
+    assert varied[0]["steps"] == varied[1]["steps"]
+    # Each batch of four lasts as long as its longest, so continuous batching needs fewer steps; with equal lengths as many.
+    assert varied[2]["steps"] < varied[0]["steps"] <= 6 * 30
+    assert equal[0]["steps"] == equal[1]["steps"] == 6 * 12
+    assert 6 * 12 <= equal[2]["steps"] <= 6 * 12 + 6  # a step without prompt tokens now and then
+    assert all(row["tokens_per_second"]["median"] > 0 for row in rows)
+    interference = document["interference"]
+    assert 0 < interference["seconds_between_tokens_alone"]["p50"] <= interference["seconds_between_tokens_alone"]["p99"]
+    assert interference["prompt_tokens_per_second_beside"] > 0
+    table = model(*words[:-1]).stdout
+    assert "continuous" in table and "p99" in table

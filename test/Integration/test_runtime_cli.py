@@ -17,7 +17,8 @@ import pytest
 from conftest import TEST_DATA, interrupt, run, tool
 
 TINY = TEST_DATA / "tiny" / "llama"
-VERBS = ["generate", "chat", "logits", "tokenize", "detokenize", "template", "eval", "bench", "info", "verify"]
+VERBS = ["generate", "chat", "logits", "tokenize", "detokenize", "template", "eval", "bench", "bench-schedule", "info",
+         "verify"]
 
 
 @pytest.fixture(scope="module")
