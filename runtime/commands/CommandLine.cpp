@@ -4,6 +4,7 @@
 #include "runtime/commands/Verb.h"
 #include "runtime/commands/Version.h"
 #include <cstdio>
+#include <cstring>
 #include <iostream>
 #include <unistd.h>
 
@@ -32,8 +33,21 @@ static int reportError(const Error &error) {
   return kExitError;
 }
 
+/// Other users of the machine see the words that a program was started with.
+static void hideKeys(int argc, char **argv) {
+  constexpr std::string_view flag = "--api-key";
+  auto hide = [](char *word) { std::memset(word, '*', std::strlen(word)); };
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i] == flag && i + 1 < argc)
+      hide(argv[++i]);
+    else if (std::string_view(argv[i]).starts_with(std::string(flag) + "="))
+      hide(argv[i] + flag.size() + 1);
+  }
+}
+
 int nibble::runCommandLine(int argc, char **argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
+  hideKeys(argc, argv);
   Choice choice;
   if (Artifact::hasFooter(ownPath())) {
     choice.artifactPath = ownPath();
@@ -75,6 +89,7 @@ int nibble::runCommandLine(int argc, char **argv) {
   addBenchScheduleVerb(app, choice);
   addTokenVerbs(app, choice);
   addTemplateVerb(app, choice);
+  addServeVerb(app, choice);
   try {
     std::reverse(arguments.begin(), arguments.end()); // what the library expects of a vector
     app.parse(arguments);

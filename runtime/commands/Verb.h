@@ -67,5 +67,6 @@ void addBenchScheduleVerb(CLI::App &app, Choice &choice);
 void addChatVerb(CLI::App &app, Choice &choice);
 void addTokenVerbs(CLI::App &app, Choice &choice); // tokenize, detokenize
 void addTemplateVerb(CLI::App &app, Choice &choice);
+void addServeVerb(CLI::App &app, Choice &choice);
 
 } // namespace nibble

@@ -1,0 +1,193 @@
+//===- Serve.cpp - The verb that answers OpenAI's clients -------------------------------------===//
+
+#include "runtime/commands/Verb.h"
+#include "runtime/conversation/Conversation.h"
+#include "runtime/memory/AnonymousMemory.h"
+#include "runtime/server/Server.h"
+#include <csignal>
+#include <cstdio>
+#include <sys/resource.h>
+#include <thread>
+
+using namespace nibble;
+
+namespace {
+struct ServeFlags {
+  RunFlags run;
+  std::string host = "127.0.0.1", modelName, keyFile, accessLog, corsOrigin, toolStyle;
+  std::vector<std::string> keys;
+  uint16_t port = 8080;
+  uint32_t sequences = 64, tokenBudget = 512, queueRequests = 1024;
+  uint64_t queueTokens = 1u << 20;
+  std::optional<uint64_t> memory;
+  double drainSeconds = 30, timeout = 0;
+};
+} // namespace
+
+/// The keys of a file, one a line; empty lines and those that begin with # are none.
+static Result<void> readKeys(const std::string &path, std::vector<std::string> &keys) {
+  NIBBLE_TRY(auto file, MappedFile::open(path));
+  std::string_view text = file.text();
+  size_t before = keys.size();
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
+      line.remove_suffix(1);
+    if (!line.empty() && line.front() != '#')
+      keys.emplace_back(line);
+  }
+  if (keys.size() == before)
+    return failure(path + ": has no API key; expected one a line");
+  return {};
+}
+
+static Result<server::ServerOptions> serverOptions(const ServeFlags &flags) {
+  server::ServerOptions options;
+  options.address = flags.host;
+  options.port = flags.port;
+  options.modelName = flags.modelName;
+  options.keys = flags.keys;
+  if (!flags.keyFile.empty())
+    NIBBLE_CHECK(readKeys(flags.keyFile, options.keys));
+  for (const std::string &key : options.keys)
+    if (key.empty())
+      return failure("--api-key: expected a key, found an empty word");
+  options.allowedOrigin = flags.corsOrigin;
+  options.accessLog = flags.accessLog;
+  options.timeout = std::chrono::milliseconds(static_cast<int64_t>(flags.timeout * 1000));
+  if (!flags.toolStyle.empty()) {
+    NIBBLE_TRY(options.toolStyle, server::parseToolStyle(flags.toolStyle));
+  }
+  options.bound = {.requests = flags.queueRequests, .tokens = flags.queueTokens};
+  return options;
+}
+
+/// A thousand clients need more descriptors than most shells allow a program at first.
+static void raiseDescriptorLimit() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65536);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+/// Whether the address can be reached from this machine alone.
+static bool isLoopback(const std::string &host) {
+  return host.starts_with("127.") || host == "::1" || host == "localhost";
+}
+
+static void sayHello(const server::Server &server, const ServeFlags &flags, bool hasTemplates, bool hasKeys) {
+  std::string host = flags.host.find(':') == std::string::npos ? flags.host : "[" + flags.host + "]";
+  std::string base = "http://" + host + ":" + std::to_string(server.port());
+  std::string key = hasKeys ? " -H \"Authorization: Bearer $KEY\"" : "";
+  std::string prompt = hasTemplates ? R"("messages": [{"role": "user", "content": "Hello!"}])"
+                                    : R"("prompt": "Once upon a time")";
+  std::fprintf(stderr, "model %s at %s/v1\n", server.modelName().c_str(), base.c_str());
+  std::fprintf(stderr, "try: curl %s/v1/%s%s -d '{%s, \"stream\": true}'\n", base.c_str(),
+               hasTemplates ? "chat/completions" : "completions", key.c_str(), prompt.c_str());
+  if (!isLoopback(flags.host) && !hasKeys)
+    std::fputs("warning: whoever reaches this address may ask: there is no --api-key\n", stderr);
+  std::fputs("ready\n", stderr);
+}
+
+/// Waits until the server has nothing left to do, or for so long. Another signal ends the program.
+static bool waitUntilIdle(const server::Server &server, const sigset_t &signals, double seconds) {
+  auto until =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const timespec tick = {0, 10'000'000};
+  while (!server.isIdle()) {
+    if (Clock::now() >= until)
+      return false;
+    if (::sigtimedwait(&signals, nullptr, &tick) > 0)
+      std::_Exit(kExitInterrupted);
+  }
+  return true;
+}
+
+static Result<int> runServe(const std::string &path, const ServeFlags &flags) {
+  NIBBLE_TRY(auto serverFlags, serverOptions(flags));
+  NIBBLE_TRY(auto artifact, Artifact::open(path));
+  std::optional<Tokenizer> tokenizer;
+  if (!artifact.segment("tokenizer").empty()) {
+    NIBBLE_TRY(auto opened, openTokenizer(artifact));
+    tokenizer.emplace(std::move(opened));
+  }
+  NIBBLE_TRY(auto options, engineOptions(flags.run));
+  options.sequences = options.rowBudget = flags.sequences;
+  options.tokenBudget = std::max(flags.tokenBudget, flags.sequences);
+  options.keepsPrefixes = true;
+  NIBBLE_TRY(options, fitMemory(artifact, options, flags.memory));
+  NIBBLE_TRY(MemoryPlan plan, planMemory(artifact, options));
+  std::fprintf(stderr, "memory plan (%s):\n%s", plan.variant->target.c_str(), describe(plan).c_str());
+
+  // Before there are other threads: signals wait until this one asks for them.
+  sigset_t signals, before;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, &before);
+  std::signal(SIGPIPE, SIG_IGN); // a log's reader that goes away ends nothing
+  raiseDescriptorLimit();
+  NIBBLE_TRY(auto engine, Engine::create(artifact, options));
+  int received = 0;
+  {
+    NIBBLE_TRY(auto server,
+               server::Server::start(artifact, engine, tokenizer ? &*tokenizer : nullptr, serverFlags));
+    std::thread loop([&server] { server.run(); });
+    sayHello(server, flags, !artifact.segment("templates").empty() && tokenizer, !serverFlags.keys.empty());
+    ::sigwait(&signals, &received);
+    server.drain();
+    if (!server.isIdle())
+      std::fprintf(stderr, "draining for up to %g s; another signal ends at once\n", flags.drainSeconds);
+    if (!waitUntilIdle(server, signals, flags.drainSeconds)) {
+      server.abort();
+      waitUntilIdle(server, signals, 5);
+    }
+    server.end(std::chrono::seconds(1));
+    loop.join();
+  }
+  printProfile(engine);
+  return received == SIGINT ? kExitInterrupted : kExitDone;
+}
+
+void nibble::addServeVerb(CLI::App &app, Choice &choice) {
+  auto flags = std::make_shared<ServeFlags>();
+  CLI::App *verb = addVerb(app, choice, "serve", "Answers OpenAI's clients over HTTP",
+                           {"serve", "serve --port 0 --max-sequences 16 --memory 4G",
+                            "serve --host 0.0.0.0 --api-key-file keys.txt --access-log access.log"});
+  verb->add_option("--host", flags->host, "The address to listen at (default: 127.0.0.1)");
+  verb->add_option("--port", flags->port, "The port; 0 takes any (default: 8080)");
+  verb->add_option("--served-model-name", flags->modelName, "What requests call the model");
+  verb->add_option("--api-key", flags->keys,
+                   "A key that requests must have one of; may be given several times")
+      ->allow_extra_args(false);
+  verb->add_option("--api-key-file", flags->keyFile, "A file with such keys, one a line");
+  verb->add_option("--cors-origin", flags->corsOrigin,
+                   "Let scripts of web pages from here ask; * for all (default: none)");
+  verb->add_option("--max-sequences", flags->sequences, "Most sequences that run at a time (default: 64)")
+      ->check(CLI::Range(1, 65536));
+  verb->add_option("--token-budget", flags->tokenBudget, "Most tokens of a step (default: 512)")
+      ->check(CLI::Range(1, 65536));
+  verb->add_option("--queue-requests", flags->queueRequests, "Most requests that wait (default: 1024)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--queue-tokens", flags->queueTokens,
+                   "Most tokens of prompts that wait (default: 1048576)")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--memory", flags->memory,
+                   "What the process may come to take, as 8G or 512M (default: four fifths of what is free)")
+      ->transform(CLI::AsSizeValue(false));
+  verb->add_option("--request-timeout", flags->timeout, "Most seconds of a request (default: no bound)")
+      ->check(CLI::Range(0.0, 1e6));
+  verb->add_option("--drain-seconds", flags->drainSeconds,
+                   "How long requests may go on after SIGTERM or Ctrl-C (default: 30)")
+      ->check(CLI::Range(0.0, 1e6));
+  verb->add_option("--access-log", flags->accessLog, "A file for a line a request; - for standard output");
+  verb->add_option("--tool-style", flags->toolStyle,
+                   "How the model calls tools: llama3, hermes, mistral or mistral-args (default: as its chat "
+                   "template says)");
+  addRunFlags(*verb, flags->run);
+  verb->callback([&choice, flags] {
+    choice.action = [&choice, flags] { return runServe(choice.artifactPath, *flags); };
+  });
+}

@@ -1,0 +1,49 @@
+//===- ServedModel.cpp - What requests are answered with --------------------------------------===//
+
+#include "runtime/server/ServedModel.h"
+#include "nibble/runtime/SHA256.h"
+#include <ctime>
+#include <filesystem>
+
+using namespace nibble;
+using namespace nibble::server;
+
+Result<std::unique_ptr<ServedModel>> ServedModel::create(const Artifact &artifact, const Engine &engine,
+                                                         const Tokenizer *tokenizer, std::string name) {
+  auto model = std::make_unique<ServedModel>();
+  const Manifest &manifest = artifact.manifest();
+  model->name = !name.empty() ? std::move(name) : manifest.model.name;
+  if (model->name.empty())
+    model->name = std::filesystem::path(artifact.path()).filename().string();
+  std::string_view text = artifact.manifestText();
+  std::string digits = hexDigits(SHA256::of(std::as_bytes(std::span(text.data(), text.size()))));
+  model->fingerprint = "fp_" + digits.substr(0, 10) + "_" + engine.plan().variant->target;
+  model->created = std::time(nullptr);
+  model->context = engine.plan().context;
+  model->rules.vocabulary = manifest.model.vocabulary;
+  model->rules.defaults = manifest.generation;
+  model->endTokens = manifest.model.eosTokens;
+  model->tokenizer = tokenizer;
+  if (tokenizer && !artifact.segment("templates").empty()) {
+    NIBBLE_TRY(model->templates, openTemplates(artifact));
+  }
+  return model;
+}
+
+Answered<void> ServedModel::checkName(const std::optional<std::string> &asked) const {
+  if (!asked || *asked == name)
+    return {};
+  return tl::unexpected(
+      notFound("the model " + excerpt(*asked) + " does not exist here; this server has " + excerpt(name, 256),
+               "model_not_found", "model"));
+}
+
+Json ServedModel::describe() const {
+  return {{"id", name},   {"object", "model"}, {"created", created},      {"owned_by", "nibble"},
+          {"root", name}, {"parent", nullptr}, {"max_model_len", context}};
+}
+
+std::shared_ptr<const GrammarState> ServedModel::begin(Grammar grammar) const {
+  std::call_once(vocabularyMade, [this] { vocabulary.emplace(*tokenizer, rules.vocabulary, endTokens); });
+  return std::make_shared<const GrammarState>(std::move(grammar), *vocabulary);
+}
