@@ -40,17 +40,21 @@ Visit::Visit(Reception &reception, http::Request request, http::Response respons
 Visit::~Visit() {
   if (!complete)
     reception.metrics->hungUp();
-  if (reception.accessLog) {
-    AccessLine line = {.peer = incoming.peer,
-                       .method = incoming.method,
-                       .path = incoming.path,
-                       .id = requestId,
-                       .status = complete ? status : 499,
-                       .seconds = std::chrono::duration<double>(Clock::now() - begun).count(),
-                       .usage = usage};
-    reception.accessLog->write(accessLine(line));
-  }
+  log();
   --reception.visits;
+}
+
+void Visit::log() {
+  if (!reception.accessLog || std::exchange(logged, true))
+    return;
+  reception.accessLog->write(
+      accessLine({.peer = incoming.peer,
+                  .method = incoming.method,
+                  .path = incoming.path,
+                  .id = requestId,
+                  .status = complete ? status : 499,
+                  .seconds = std::chrono::duration<double>(Clock::now() - begun).count(),
+                  .usage = usage}));
 }
 
 void Visit::addHeaders(http::Headers &headers) const {
@@ -67,6 +71,7 @@ void Visit::send(http::Reply reply) {
   status = reply.status;
   complete = true;
   reception.metrics->responded(status);
+  log(); // before the client may ask again: lines are in order
   response.send(std::move(reply));
 }
 
@@ -115,6 +120,7 @@ void Visit::write(std::string events) { response.write(std::move(events)); }
 
 void Visit::finish(std::string last) {
   complete = response.isOpen();
+  log();
   if (!last.empty())
     response.write(std::move(last));
   response.finish();

@@ -31,7 +31,7 @@ public:
   Visit(Reception &reception, http::Request request, http::Response response);
   Visit(const Visit &) = delete;
   Visit &operator=(const Visit &) = delete;
-  /// Logs the visit; one without an answer was ended by the client, or by the server's end.
+  /// One without an answer was ended by the client, or by the server's end.
   ~Visit();
 
   const http::Request &request() const { return incoming; }
@@ -56,6 +56,7 @@ public:
 
 private:
   void addHeaders(http::Headers &headers) const;
+  void log();
 
   Reception &reception;
   http::Request incoming;
@@ -63,7 +64,7 @@ private:
   std::string requestId;
   TimePoint begun;
   unsigned status = 0; // 0: no answer yet
-  bool complete = false;
+  bool complete = false, logged = false;
   Usage usage;
 };
 
