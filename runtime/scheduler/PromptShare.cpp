@@ -7,8 +7,6 @@
 
 using namespace nibble;
 
-// Rows are computed by tiles of so many.
-static constexpr uint32_t kTile = 8;
 // After this time the length of a plain step is measured again, by a step without prompt tokens.
 static constexpr std::chrono::seconds kFresh{5};
 
@@ -19,17 +17,18 @@ size_t PromptShare::bucketOf(uint32_t rows) {
   return std::min<size_t>(32 + (power - 5) * 8 + (rows >> (power - 3) & 7), 95);
 }
 
-uint32_t PromptShare::tokens(uint32_t decodeRows, uint32_t most, TimePoint now) const {
+/// How many times longer the delay may be.
+static double pressure(uint32_t prompts) { return std::clamp(prompts, 1u, 4u); }
+
+uint32_t PromptShare::tokens(uint32_t decodeRows, uint32_t prompts, uint32_t most, TimePoint now) const {
   const Plain &measured = plain[bucketOf(decodeRows)];
   if (measured.seconds < 0 || now - measured.measured > kFresh)
     return 0;
-  // Up to whole tiles, which cost nothing more.
-  auto rows = decodeRows + static_cast<uint32_t>(share);
-  uint32_t full = (rows + kTile - 1) / kTile * kTile - decodeRows;
-  return std::min(full, most);
+  return std::min(std::max(static_cast<uint32_t>(share * pressure(prompts)), 1u), most);
 }
 
-void PromptShare::learn(uint32_t decodeRows, uint32_t promptTokens, double seconds, TimePoint now) {
+void PromptShare::learn(uint32_t decodeRows, uint32_t prompts, uint32_t promptTokens, double seconds,
+                        TimePoint now) {
   if (decodeRows == 0)
     return;
   Plain &measured = plain[bucketOf(decodeRows)];
@@ -41,10 +40,11 @@ void PromptShare::learn(uint32_t decodeRows, uint32_t promptTokens, double secon
     measured.measured = now;
     return;
   }
-  if (measured.seconds <= 0 || promptTokens + kTile < share)
+  double factor = pressure(prompts);
+  if (measured.seconds <= 0 || promptTokens + 1 < share * factor)
     return; // a prompt's short rest says little about a full share
   double ratio = seconds / measured.seconds;
-  double correction = ratio > 1 ? (slowdown - 1) / (ratio - 1) : 2;
+  double correction = ratio > 1 ? (slowdown - 1) * factor / (ratio - 1) : 2;
   // Half of the way, in the logarithm: steps are noisy.
   share = std::clamp(share * std::sqrt(std::clamp(correction, 0.25, 1.5)), 1.0, 65536.0);
 }

@@ -107,6 +107,13 @@ void Scheduler::takeDecoding() {
   }
 }
 
+/// Jobs that do not decode: those that have begun, and those that could as far as there are sequences.
+uint32_t Scheduler::countPrompts() const {
+  auto begun = std::ranges::count_if(active, [](const Job *job) { return !isDecoding(*job); });
+  return static_cast<uint32_t>(begun) +
+         std::min<uint32_t>(static_cast<uint32_t>(queue.size()), store.freeSequences());
+}
+
 /// The next part of a job's tokens, as the budgets and the pages allow.
 void Scheduler::takePrompt(Job &job) {
   uint32_t count = std::min(job.left(), promptTokens);
@@ -199,7 +206,7 @@ std::span<const StepShare> Scheduler::plan(TimePoint now) {
   takeDecoding();
   promptTokens = options.tokenBudget - decodeRows;
   if (decodeRows > 0)
-    promptTokens = promptShare.tokens(decodeRows, promptTokens, now);
+    promptTokens = promptShare.tokens(decodeRows, prompts = countPrompts(), promptTokens, now);
   for (size_t i = 0; i < active.size() && promptTokens > 0; ++i)
     if (!active[i]->isInStep && !isDecoding(*active[i]))
       takePrompt(*active[i]);
@@ -213,5 +220,5 @@ void Scheduler::complete(double seconds, TimePoint now) {
     share.job->hasStarted |= share.job->left() == 0;
     fairShare.charge(share.job->owner, share.decodes ? 2.0 : share.count);
   }
-  promptShare.learn(decodeRows, takenPromptTokens, seconds, now);
+  promptShare.learn(decodeRows, prompts, takenPromptTokens, seconds, now);
 }

@@ -89,6 +89,7 @@ private:
   bool fits(const Job &job) const;
   void makeWay(TimePoint now);
   void takeDecoding();
+  uint32_t countPrompts() const;
   void takePrompt(Job &job);
   void admit(TimePoint now);
   void take(Job &job, uint32_t count, uint32_t logits, bool decodes);
@@ -103,7 +104,7 @@ private:
   // Of the step that is planned.
   std::vector<StepShare> shares;
   uint32_t promptTokens = 0, rows = 0, promisedPages = 0; // the first two: that may still be taken
-  uint32_t decodeRows = 0, takenPromptTokens = 0;
+  uint32_t decodeRows = 0, prompts = 0, takenPromptTokens = 0;
 };
 
 } // namespace nibble

@@ -96,10 +96,10 @@ TEST(PromptShareTest, SettlesAtTheSlowdownAskedFor) {
       TimePoint now;
       double late = 0, lateSteps = 0;
       for (int i = 0; i < 2000; ++i) {
-        uint32_t tokens = share.tokens(8, 4096, now);
+        uint32_t tokens = share.tokens(8, 1, 4096, now);
         double seconds = machine.step(8, tokens);
         now += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-        share.learn(8, tokens, seconds, now);
+        share.learn(8, 1, tokens, seconds, now);
         if (i >= 1000 && tokens > 0) {
           late += seconds;
           ++lateSteps;
@@ -116,25 +116,42 @@ TEST(PromptShareTest, SettlesAtTheSlowdownAskedFor) {
 TEST(PromptShareTest, AlwaysLetsSomethingThroughAndNeverMoreThanAsked) {
   PromptShare share(1.1);
   TimePoint now;
-  share.learn(4, 0, 1e-3, now);
+  share.learn(4, 1, 0, 1e-3, now);
   for (int i = 0; i < 100; ++i) {
-    uint32_t tokens = share.tokens(4, 64, now);
+    uint32_t tokens = share.tokens(4, 1, 64, now);
     EXPECT_GE(tokens, 1u);
     EXPECT_LE(tokens, 64u);
-    share.learn(4, tokens, 1.0, now); // a thousand times as long
+    share.learn(4, 1, tokens, 1.0, now); // a thousand times as long
   }
-  EXPECT_EQ(share.tokens(4, 2, now), 2u);
+  EXPECT_EQ(share.tokens(4, 1, 2, now), 2u);
+}
+
+TEST(PromptShareTest, SeveralPromptsMayDelayOthersMore) {
+  FakeMachine machine = {.perDecodeRow = 1e-3, .perPromptToken = 1e-4, .base = 1e-2, .noise = 0};
+  PromptShare share(2);
+  TimePoint now;
+  // Alternately one prompt, and three: three times the delay, and no effect on the former.
+  double one = 0, three = 0;
+  for (int i = 0; i < 400; ++i) {
+    uint32_t prompts = i % 2 ? 3 : 1, tokens = share.tokens(2, prompts, 4096, now);
+    double seconds = machine.step(2, tokens);
+    share.learn(2, prompts, tokens, seconds, now);
+    (prompts == 1 ? one : three) = seconds;
+  }
+  double plain = machine.step(2, 0);
+  EXPECT_NEAR(one / plain - 1, 1, 0.15);
+  EXPECT_NEAR(three / plain - 1, 3, 0.3);
 }
 
 TEST(PromptShareTest, MeasuresPlainStepsNowAndThen) {
   PromptShare share(2);
   TimePoint now;
-  EXPECT_EQ(share.tokens(8, 512, now), 0u); // nothing is known yet
-  share.learn(8, 0, 1e-2, now);
-  EXPECT_GT(share.tokens(8, 512, now), 0u);
-  EXPECT_GT(share.tokens(8, 512, now + seconds(4)), 0u);
-  EXPECT_EQ(share.tokens(8, 512, now + seconds(6)), 0u);
-  EXPECT_EQ(share.tokens(9, 512, now), 0u); // another number of rows
+  EXPECT_EQ(share.tokens(8, 1, 512, now), 0u); // nothing is known yet
+  share.learn(8, 1, 0, 1e-2, now);
+  EXPECT_GT(share.tokens(8, 1, 512, now), 0u);
+  EXPECT_GT(share.tokens(8, 1, 512, now + seconds(4)), 0u);
+  EXPECT_EQ(share.tokens(8, 1, 512, now + seconds(6)), 0u);
+  EXPECT_EQ(share.tokens(9, 1, 512, now), 0u); // another number of rows
 }
 
 } // namespace
