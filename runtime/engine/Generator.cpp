@@ -113,6 +113,9 @@ Result<RequestId> Generator::submit(GenerationRequest input) {
   request->id = state->nextId;
   request->input = std::move(input);
   request->arrival = state->now();
+  if (request->input.grammar) // behind a complete text nothing but these may come
+    request->input.stopTokens.insert(request->input.stopTokens.end(), state->engine.model().eosTokens.begin(),
+                                     state->engine.model().eosTokens.end());
   request->unfinished = request->input.choices;
   request->mostPositions = mostPositions(request->input, state->engine.plan().context);
   Continuation &first = state->addContinuation(*request, 0);

@@ -18,6 +18,8 @@ Continuation::Continuation(Request &request, uint32_t index, const Tokenizer *to
   standing = {.priority = input.priority, .arrival = request.arrival, .number = request.id << 16 | index};
   owner = input.owner;
   tokens = input.prompt;
+  if (input.grammar)
+    grammar.emplace(*input.grammar);
   result.promptTokens = static_cast<uint32_t>(input.prompt.size());
   if (!tokenizer)
     return;
@@ -27,12 +29,13 @@ Continuation::Continuation(Request &request, uint32_t index, const Tokenizer *to
       detokenizer->push(token);
 }
 
-Result<SampledToken> Continuation::draw(std::span<float> logits, Sampler &sampler) const {
+Result<SampledToken> Continuation::draw(std::span<float> logits, Sampler &sampler) {
   std::span<const int32_t> known = tokens;
   SamplingStep step = {.prompt = known.first(result.promptTokens),
                        .generated = known.subspan(result.promptTokens),
                        .choice = index,
-                       .token = result.tokens.size()};
+                       .token = result.tokens.size(),
+                       .grammar = grammar ? grammar->mask() : std::span<const uint32_t>()};
   return sampler.sample(logits, request.input.sampling, step);
 }
 
@@ -42,11 +45,19 @@ void Continuation::hear(std::string_view text) {
     request.input.onText(text);
 }
 
+/// Where a model has an end token, that is drawn instead.
+bool Continuation::isGrammarAtItsEnd() {
+  return grammar && request.input.stopTokens.empty() && grammar->isComplete() &&
+         std::ranges::all_of(grammar->mask(), [](uint32_t word) { return word == 0; });
+}
+
 FinishReason Continuation::accept(const SampledToken &token) {
   const GenerationRequest &input = request.input;
   tokens.push_back(token.token);
   result.tokens.push_back(token.token);
   bool ends = std::ranges::find(input.stopTokens, token.token) != input.stopTokens.end();
+  if (grammar)
+    grammar->accept(token.token);
   std::string text;
   if (!ends && detokenizer) {
     text = filter.push(detokenizer->push(token.token));
@@ -54,9 +65,9 @@ FinishReason Continuation::accept(const SampledToken &token) {
   }
   if (input.onToken)
     input.onToken({.choice = index, .token = token, .text = text, .ends = ends});
-  return ends || filter.isStopped()               ? FinishReason::Stop
-         : tokens.size() >= request.mostPositions ? FinishReason::Length
-                                                  : FinishReason::None;
+  return ends || filter.isStopped() || isGrammarAtItsEnd() ? FinishReason::Stop
+         : tokens.size() >= request.mostPositions          ? FinishReason::Length
+                                                           : FinishReason::None;
 }
 
 void Continuation::finish(FinishReason reason) {
@@ -110,6 +121,8 @@ Result<void> Generator::check(const GenerationRequest &request, const Engine &en
   if (!tokenizer && !request.stopStrings.empty())
     return failure("stop strings need a tokenizer, which this artifact lacks; use stop ids");
   uint32_t most = request.sequence ? 1 : std::min(engine.options().sequences, kMostChoices);
+  if (!tokenizer && request.grammar)
+    return failure("a form of the text needs a tokenizer, which this artifact lacks");
   if (request.choices == 0 || request.choices > most)
     return failure("n is " + std::to_string(request.choices) + "; expected 1 to " + std::to_string(most));
   return {};

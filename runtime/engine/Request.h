@@ -7,6 +7,7 @@
 #pragma once
 
 #include "nibble/runtime/Generator.h"
+#include "nibble/runtime/Grammar.h"
 #include "runtime/engine/TextStream.h"
 #include "runtime/scheduler/Scheduler.h"
 #include <optional>
@@ -36,7 +37,7 @@ struct Continuation : Job {
 
   /// Draws the next token from `logits`, which are used up. Changes nothing else: choices may draw at the
   /// same time, each with a sampler of its own.
-  Result<SampledToken> draw(std::span<float> logits, Sampler &sampler) const;
+  Result<SampledToken> draw(std::span<float> logits, Sampler &sampler);
   /// Takes a token in. Gives why the choice has ended, or None.
   FinishReason accept(const SampledToken &token);
   /// Nothing more comes: text that was held back is let go, and whoever listens hears of the end.
@@ -48,7 +49,9 @@ struct Continuation : Job {
 
 private:
   void hear(std::string_view text);
+  bool isGrammarAtItsEnd();
 
+  std::optional<GrammarState> grammar;
   std::optional<DetokenizeStream> detokenizer;
   StopStringFilter filter;
 };

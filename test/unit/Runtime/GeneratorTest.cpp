@@ -2,10 +2,13 @@
 
 #include "nibble/runtime/Generator.h"
 #include "ToyModel.h"
+#include "nibble/runtime/Grammar.h"
 #include "runtime/engine/TextStream.h"
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <regex>
+#include <set>
 
 using namespace nibble;
 using testing::ElementsAre;
@@ -460,6 +463,39 @@ TEST_F(GeneratorTest, PromptLogprobsAreTheModelsOwn) {
       EXPECT_EQ(heard[i].top.size(), 2u);
     }
   }
+}
+
+TEST_F(GeneratorTest, TextsHaveTheFormThatWasAskedFor) {
+  Engine engine = make(64, 4);
+  std::vector<int32_t> ends = {2, 59};
+  GrammarVocabulary vocabulary(*tokenizer, engine.model().vocabulary, ends);
+  auto grammar = Grammar::fromRegex("(abc|xyz){2,4}[A-D]");
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  Generator generator(engine, tokenizer);
+  std::vector<RequestId> ids;
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    GenerationRequest formed = request(toy::tokens(10, 5), 40);
+    formed.sampling.temperature = 1000; // as good as any token of those allowed
+    formed.sampling.seed = seed;
+    formed.choices = 2;
+    formed.grammar = std::make_shared<GrammarState>(*grammar, vocabulary);
+    ids.push_back(*generator.submit(formed));
+  }
+  runAll(generator);
+  std::set<std::string> texts;
+  for (RequestId id : ids)
+    for (uint32_t choice : {0u, 1u}) {
+      const GenerationResult &result = generator.result(id, choice);
+      EXPECT_TRUE(std::regex_match(result.text, std::regex("(abc|xyz){2,4}[A-D]"))) << result.text;
+      EXPECT_EQ(result.reason, FinishReason::Stop);
+      EXPECT_THAT(ends, testing::Contains(result.tokens.back()));
+      texts.insert(result.text);
+    }
+  EXPECT_GT(texts.size(), 10u);
+  Generator silent(engine, nullptr);
+  GenerationRequest formed = request(toy::tokens(10, 5), 40);
+  formed.grammar = std::make_shared<GrammarState>(*grammar, vocabulary);
+  EXPECT_FALSE(silent.submit(formed));
 }
 
 } // namespace
