@@ -77,15 +77,15 @@ static bool isLoopback(const std::string &host) {
   return host.starts_with("127.") || host == "::1" || host == "localhost";
 }
 
-static void sayHello(const server::Server &server, const ServeFlags &flags, bool hasTemplates, bool hasKeys) {
+static void sayHello(const server::Server &server, const ServeFlags &flags, bool hasKeys) {
   std::string host = flags.host.find(':') == std::string::npos ? flags.host : "[" + flags.host + "]";
   std::string base = "http://" + host + ":" + std::to_string(server.port());
   std::string key = hasKeys ? " -H \"Authorization: Bearer $KEY\"" : "";
-  std::string prompt = hasTemplates ? R"("messages": [{"role": "user", "content": "Hello!"}])"
-                                    : R"("prompt": "Once upon a time")";
+  std::string prompt = server.canChat() ? R"("messages": [{"role": "user", "content": "Hello!"}])"
+                                        : R"("prompt": "Once upon a time")";
   std::fprintf(stderr, "model %s at %s/v1\n", server.modelName().c_str(), base.c_str());
   std::fprintf(stderr, "try: curl %s/v1/%s%s -d '{%s, \"stream\": true}'\n", base.c_str(),
-               hasTemplates ? "chat/completions" : "completions", key.c_str(), prompt.c_str());
+               server.canChat() ? "chat/completions" : "completions", key.c_str(), prompt.c_str());
   if (!isLoopback(flags.host) && !hasKeys)
     std::fputs("warning: whoever reaches this address may ask: there is no --api-key\n", stderr);
   std::fputs("ready\n", stderr);
@@ -135,7 +135,7 @@ static Result<int> runServe(const std::string &path, const ServeFlags &flags) {
     NIBBLE_TRY(auto server,
                server::Server::start(artifact, engine, tokenizer ? &*tokenizer : nullptr, serverFlags));
     std::thread loop([&server] { server.run(); });
-    sayHello(server, flags, !artifact.segment("templates").empty() && tokenizer, !serverFlags.keys.empty());
+    sayHello(server, flags, !serverFlags.keys.empty());
     ::sigwait(&signals, &received);
     server.drain();
     if (!server.isIdle())

@@ -37,16 +37,20 @@ Result<TemplateSet> nibble::parseTemplates(std::string_view text, const std::str
   return set;
 }
 
-Result<TemplateSet> nibble::openTemplates(const Artifact &artifact) {
+Result<std::optional<TemplateSet>> nibble::findTemplates(const Artifact &artifact) {
   auto segment = artifact.segment("templates");
-  std::string missing = artifact.path() + ": has no chat template; its checkpoint had none; use generate";
   if (segment.empty())
-    return failure(missing);
+    return std::nullopt;
   std::string_view text(reinterpret_cast<const char *>(segment.data()), segment.size());
   NIBBLE_TRY(TemplateSet set, parseTemplates(text, artifact.path() + ": templates"));
-  if (set.templates.empty())
-    return failure(missing);
-  return set;
+  return set.templates.empty() ? std::nullopt : std::optional(std::move(set));
+}
+
+Result<TemplateSet> nibble::openTemplates(const Artifact &artifact) {
+  NIBBLE_TRY(auto set, findTemplates(artifact));
+  if (!set)
+    return failure(artifact.path() + ": has no chat template; its checkpoint had none; use generate");
+  return std::move(*set);
 }
 
 /// The time that strftime_now shows: noon of a given day.

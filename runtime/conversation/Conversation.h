@@ -10,6 +10,7 @@
 #include "nibble/runtime/ChatTemplate.h"
 #include "nibble/runtime/Tokenizer.h"
 #include <map>
+#include <optional>
 
 namespace nibble {
 
@@ -23,7 +24,10 @@ struct TemplateSet {
   std::map<std::string, Result<ChatTemplate>> parsed; // by name; one that is broken fails when it is used
 };
 Result<TemplateSet> parseTemplates(std::string_view text, const std::string &name);
+/// The artifact's; fails where it has none.
 Result<TemplateSet> openTemplates(const Artifact &artifact);
+/// The same; nothing where it has none.
+Result<std::optional<TemplateSet>> findTemplates(const Artifact &artifact);
 
 /// What to render, as transformers' apply_chat_template takes it.
 struct Conversation {

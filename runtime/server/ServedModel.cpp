@@ -24,8 +24,8 @@ Result<std::unique_ptr<ServedModel>> ServedModel::create(const Artifact &artifac
   model->rules.defaults = manifest.generation;
   model->endTokens = manifest.model.eosTokens;
   model->tokenizer = tokenizer;
-  if (tokenizer && !artifact.segment("templates").empty()) {
-    NIBBLE_TRY(model->templates, openTemplates(artifact));
+  if (tokenizer) {
+    NIBBLE_TRY(model->templates, findTemplates(artifact));
   }
   return model;
 }

@@ -86,6 +86,7 @@ server::Server::~Server() {
 
 uint16_t server::Server::port() const { return state->http->port(); }
 const std::string &server::Server::modelName() const { return state->model->name; }
+bool server::Server::canChat() const { return state->model->templates.has_value(); }
 void server::Server::run() { state->http->run(); }
 void server::Server::drain() { state->service->drain(); }
 bool server::Server::isIdle() const { return state->service->isIdle() && state->reception.visits == 0; }

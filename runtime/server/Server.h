@@ -38,6 +38,8 @@ public:
 
   uint16_t port() const;
   const std::string &modelName() const;
+  /// Whether the model has a chat template, without which only texts can be continued.
+  bool canChat() const;
   /// Serves on the calling thread until end().
   void run();
 
