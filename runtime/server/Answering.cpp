@@ -98,10 +98,12 @@ void Answering::take(HeardPrompt &prompt) {
 }
 
 void Answering::take(HeardEnd &end) {
-  if (end.reason == FinishReason::Cancelled) { // by the client, or because another generation failed
-    over = true;
+  if (!shape.dropsTokens)
+    usage.completionTokens += end.generated;
+  usage.cachedTokens += end.cached;
+  visit->setUsage(usage);
+  if (end.reason == FinishReason::Cancelled) // the client has gone; the log wants to know what it cost
     return;
-  }
   if (end.reason == FinishReason::Aborted)
     return fail(draining(1));
   if (end.reason == FinishReason::Failed)
@@ -112,14 +114,10 @@ void Answering::take(HeardEnd &end) {
                  .type = "server_error",
                  .code = "deadline_exceeded",
                  .retryAfter = 1});
-  usage.cachedTokens += end.cached;
-  if (!shape.dropsTokens)
-    usage.completionTokens += end.generated;
   std::string events = answer->end(end.choice);
   if (++ended < shape.prompts * shape.choices)
     return send(std::move(events));
   over = true;
-  visit->setUsage(usage);
   if (!shape.streamed)
     return visit->sendJson(answer->close(usage));
   events += answer->close(usage);
@@ -143,7 +141,6 @@ void Answering::send(std::string events) {
 void Answering::fail(const ApiError &error) {
   over = true;
   generations->cancel();
-  visit->setUsage(usage);
   if (!visit->hasBegun())
     return visit->fail(error);
   std::string events;

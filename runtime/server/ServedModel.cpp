@@ -1,7 +1,9 @@
 //===- ServedModel.cpp - What requests are answered with --------------------------------------===//
 
 #include "runtime/server/ServedModel.h"
+#include "nibble/runtime/KernelABI.h"
 #include "nibble/runtime/SHA256.h"
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
@@ -19,7 +21,10 @@ Result<std::unique_ptr<ServedModel>> ServedModel::create(const Artifact &artifac
   std::string digits = hexDigits(SHA256::of(std::as_bytes(std::span(text.data(), text.size()))));
   model->fingerprint = "fp_" + digits.substr(0, 10) + "_" + engine.plan().variant->target;
   model->created = std::time(nullptr);
-  model->context = engine.plan().context;
+  // A cache that memory has made smaller than the context holds less of one request, too.
+  uint64_t cache = uint64_t(engine.plan().pages) * kPageSize;
+  model->context = static_cast<uint32_t>(std::min<uint64_t>(engine.plan().context, cache));
+  model->rules.mostChoices = std::min(model->rules.mostChoices, engine.options().sequences);
   model->rules.vocabulary = manifest.model.vocabulary;
   model->rules.defaults = manifest.generation;
   model->endTokens = manifest.model.eosTokens;

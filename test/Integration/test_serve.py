@@ -544,3 +544,19 @@ def test_a_log_that_nobody_reads_stops_nothing(demo):
     finally:
         process.kill()
         process.wait()
+
+
+def test_memory_is_said_and_kept_to(demo):
+    """A cache of less than a context: requests are held to what it can store."""
+    with serving(demo, "--memory", "70M", "--max-sequences", 8) as server:
+        said = "".join(server.lines)
+        pages = int(re.search(r"(\d+) pages of 32 positions", said).group(1))
+        assert 1 <= pages < 32
+        limit = json.loads(server.request("GET", "/v1/models")[2])["data"][0]["max_model_len"]
+        assert limit == pages * 32
+        answer = server.complete(STORY, max_tokens=limit - 10, ignore_eos=True)
+        assert answer["usage"]["completion_tokens"] == limit - 10
+        assert server.chat("What is 2 + 2?", temperature=0)["choices"][0]["finish_reason"] == "stop"
+        refused = server.request("POST", "/v1/completions", {"prompt": STORY, "max_tokens": limit})
+        assert error_of(refused)["code"] == "context_length_exceeded"
+        assert error_of(server.request("POST", "/v1/completions", {"prompt": STORY, "n": 9}))["param"] == "n"
