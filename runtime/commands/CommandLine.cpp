@@ -87,6 +87,7 @@ int nibble::runCommandLine(int argc, char **argv) {
   addEvalVerb(app, choice);
   addBenchVerb(app, choice);
   addBenchScheduleVerb(app, choice);
+  addBenchServeVerb(app, choice);
   addTokenVerbs(app, choice);
   addTemplateVerb(app, choice);
   addServeVerb(app, choice);

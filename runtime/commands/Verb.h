@@ -64,6 +64,7 @@ void addVerifyVerb(CLI::App &app, Choice &choice);
 void addEvalVerb(CLI::App &app, Choice &choice);
 void addBenchVerb(CLI::App &app, Choice &choice);
 void addBenchScheduleVerb(CLI::App &app, Choice &choice);
+void addBenchServeVerb(CLI::App &app, Choice &choice);
 void addChatVerb(CLI::App &app, Choice &choice);
 void addTokenVerbs(CLI::App &app, Choice &choice); // tokenize, detokenize
 void addTemplateVerb(CLI::App &app, Choice &choice);
