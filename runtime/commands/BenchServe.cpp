@@ -243,6 +243,7 @@ static Result<int> runBenchServe(const std::string &artifactPath, const LoadFlag
   bench.path = flags.chat ? "/v1/chat/completions" : "/v1/completions";
   bench.model = flags.model;
   bench.source = {flags.words, flags.chat, flags.vocabulary, flags.sharedTokens};
+  raiseDescriptorLimit();
   NIBBLE_CHECK(bench.pool.resolve());
   NIBBLE_CHECK(askModels(bench));
   if (bench.source.vocabulary == 0 && !flags.words && !flags.chat) {

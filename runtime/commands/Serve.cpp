@@ -6,7 +6,6 @@
 #include "runtime/server/Server.h"
 #include <csignal>
 #include <cstdio>
-#include <sys/resource.h>
 #include <thread>
 
 using namespace nibble;
@@ -61,15 +60,6 @@ static Result<server::ServerOptions> serverOptions(const ServeFlags &flags) {
   }
   options.bound = {.requests = flags.queueRequests, .tokens = flags.queueTokens};
   return options;
-}
-
-/// A thousand clients need more descriptors than most shells allow a program at first.
-static void raiseDescriptorLimit() {
-  rlimit limit = {};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65536);
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-  }
 }
 
 /// Whether the address can be reached from this machine alone.

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <sys/resource.h>
 #include <unistd.h>
 
 using namespace nibble;
@@ -134,6 +135,14 @@ Interruptible::Interruptible() {
 Interruptible::~Interruptible() { std::signal(SIGINT, SIG_DFL); }
 bool Interruptible::isRequested() { return interrupted; }
 bool Interruptible::takeRequest() { return interrupted.exchange(false); }
+
+void nibble::raiseDescriptorLimit() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 65536);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
 
 Result<void> nibble::flushOutput() {
   if (std::fflush(stdout) != 0 || std::ferror(stdout))

@@ -54,6 +54,9 @@ public:
   static bool takeRequest();
 };
 
+/// A thousand connections need more descriptors than most shells allow a program at first.
+void raiseDescriptorLimit();
+
 /// Ends the program if stdout no longer takes anything (a full disk; a closed pipe ends it by itself).
 Result<void> flushOutput();
 

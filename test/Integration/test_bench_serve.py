@@ -1,6 +1,6 @@
-"""The verb bench-serve against a small server that streams with known delays, and fails in known ways.
+"""The verb bench-serve against a small server that streams with known delays and fails in known ways, and against serve.
 
-No model takes part: what is tested is what the clients see, and how it is counted.
+With the small server no model takes part: what is tested is what the clients see, and how it is counted.
 """
 
 import http.server
@@ -11,6 +11,7 @@ import time
 import pytest
 
 from conftest import run, tool
+from serving import demo, serving  # noqa: F401
 
 FIRST, GAP = 0.08, 0.03  # seconds: to the first token, between tokens
 
@@ -252,3 +253,20 @@ def test_slow_answers_time_out(server):
     done = bench(server, "--requests", 1, "--output", 100, "--warm-up", 0, "--timeout", 0.3, check=False)
     assert done.returncode == 1 and time.monotonic() - begin < 2.5
     assert "timeout" in done.stdout
+
+
+def test_our_own_server(demo):
+    with serving(demo) as ours:
+        before = ours.metrics()["vllm:generation_tokens_total"]
+        words = ("bench-serve", "--url", ours.url, "--json", "--quiet", "--prompt", "lognormal:40:0.5", "--output", 20,
+                 "--requests", 300, "--warm-up", 2, "--server-pid", ours.process.pid)
+        report = json.loads(demo(*words, "--rate", "inf").stdout)
+        (load,) = report["loads"]
+        assert load["complete"] == 300 and load["output_tokens"] == 300 * 20 and load["answers_with_usage"] == 300
+        assert load["chunks"] <= 300 * 20  # a character of several tokens is one chunk
+        assert 40 * 300 * 0.8 < load["prompt_tokens"] < 40 * 300 * 1.25
+        assert report["server_peak_bytes"] > 1 << 20
+        # The server's own count, and that of its clients.
+        assert ours.metrics()["vllm:generation_tokens_total"] - before == 302 * 20
+        (load,) = json.loads(demo(*words, "--chat", "--concurrency", 8).stdout)["loads"]
+        assert load["complete"] == 300 and load["output_tokens"] == 300 * 20
