@@ -11,7 +11,7 @@ packages=(
   cmake ninja-build g++ libc6-dev
   nlohmann-json3-dev libexpected-dev libcli11-dev libpcre2-dev libutf8proc-dev libmd-dev libgtest-dev libgmock-dev libboost-dev
   qemu-user g++-aarch64-linux-gnu libc6-dev-arm64-cross
-  python3 python3-venv
+  python3 python3-venv chromium chromium-driver
 )
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*" >&2; }
