@@ -1,5 +1,7 @@
 //===- ForcedCallTest.cpp - The form of calls that must be made -------------------------------===//
 #include "runtime/server/ForcedCall.h"
+#include "test/unit/Grammar/Tokenizers.h"
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 using namespace nibble::server;
@@ -55,6 +57,67 @@ TEST(ForcedCall, Mistral) {
   EXPECT_EQ(form.prompt, "[TOOL_CALLS]f[ARGS]");
   EXPECT_EQ(form.schema["properties"]["a"]["$ref"], "#/$defs/A");
   EXPECT_EQ(forcedForm(ToolStyle::MistralArgs, tools, {Kind::Required, ""}, true).schema["type"], "array");
+}
+
+/// "accepted", or how much of the text the grammar takes.
+std::string walk(const ForcedCall &forced, const std::string &text) {
+  auto bytes = nibble::test::loadTokenizer("bytes");
+  EXPECT_TRUE(bytes) << bytes.error().message;
+  nibble::GrammarState state(
+      forced.grammar,
+      {bytes->tokenizer, static_cast<uint32_t>(bytes->tokenizer.vocabularySize()), bytes->ends});
+  for (size_t i = 0; i < text.size(); ++i) {
+    auto token = bytes->encode(text.substr(i, 1));
+    EXPECT_EQ(token->size(), 1u);
+    if (!state.accept(token->front()))
+      return text.substr(0, i);
+  }
+  return state.isComplete() ? "accepted" : "incomplete";
+}
+
+TEST(ForcedCall, GrammarsTakeWhatTheParserReads) {
+  const std::vector<Tool> real = {
+      {"add", ordered_json::parse(
+                  R"({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "required": ["a"],
+                                      "additionalProperties": false, "$defs": {"A": {"enum": [1, 2]}}})")},
+      {"now", parseTools(ordered_json::parse(R"([{"function": {"name": "now"}}])"))->front().parameters},
+  };
+  struct Case {
+    ToolStyle style;
+    Kind kind;
+    std::string good, bad, taken;
+  };
+  Case cases[] = {
+      {ToolStyle::Hermes, Kind::Named, "{\"name\": \"add\", \"arguments\": {\"a\": 2}}\n</tool_call>",
+       "{\"name\": \"now\"", "{\"name\": \""},
+      {ToolStyle::Hermes, Kind::Required, "{\"name\": \"now\", \"arguments\": {}}\n</tool_call>",
+       "{\"name\": \"add\", \"arguments\": {\"a\": 3}}", "{\"name\": \"add\", \"arguments\": {\"a\": "},
+      {ToolStyle::Llama3, Kind::Required, R"({"name": "add", "parameters": {"a": 1}})", R"({"name": "sub")",
+       R"({"name": ")"},
+      {ToolStyle::Mistral, Kind::Required,
+       R"([{"name": "now", "arguments": {}}, {"name": "add", "arguments": {"a": 1}}])", "[]", "["},
+      {ToolStyle::Mistral, Kind::Named, R"([{"name": "add", "arguments": {"a": 1}}])",
+       R"([{"name": "add", "arguments": {"a": 1}}, )", R"([{"name": "add", "arguments": {"a": 1}})"},
+      {ToolStyle::MistralArgs, Kind::Named, R"({"a": 1})", R"({"a": 12)", R"({"a": 1)"},
+  };
+  for (const auto &[style, kind, good, bad, taken] : cases) {
+    auto forced = forceCall(style, real, {kind, kind == Kind::Named ? "add" : ""});
+    ASSERT_TRUE(forced) << forced.error().message;
+    EXPECT_EQ(walk(*forced, good), "accepted") << good;
+    EXPECT_EQ(walk(*forced, bad), taken);
+    auto answer = parseToolCalls(style, real, good, forced->prompt);
+    EXPECT_EQ(answer.content, "");
+    EXPECT_FALSE(answer.calls.empty());
+  }
+}
+
+TEST(ForcedCall, ErrorsNameTheTool) {
+  std::vector<Tool> broken = {
+      tools[1], {"h", ordered_json::parse(R"({"type": "object", "properties": {"a": {"type": "wrong"}}})")}};
+  auto forced = forceCall(ToolStyle::Hermes, broken, {Kind::Required, ""});
+  ASSERT_FALSE(forced);
+  EXPECT_THAT(forced.error().message, testing::HasSubstr("tools[1].function.parameters (h): "));
+  EXPECT_THAT(forced.error().message, testing::HasSubstr("$.properties.a.type: expected null, boolean"));
 }
 
 } // namespace
