@@ -2,6 +2,7 @@
 
 import collections
 import json
+import time
 
 import pytest
 
@@ -43,16 +44,19 @@ def value(family, suffix="", **labels):
 
 
 def test_every_name_is_there(own_server):
-    found = families(own_server)
     model = json.loads(own_server.request("GET", "/v1/models")[2])["data"][0]["id"]
+    found = families(own_server)
     for kind, names in (("counter", COUNTERS), ("gauge", GAUGES), ("histogram", HISTOGRAMS)):
         for name in names:
             assert name in found, name
             assert found[name].type == kind and found[name].documentation
             assert found[name].samples, name
             assert all(sample.labels["model_name"] == model for sample in found[name].samples)
-    for name in ("process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds", "process_start_time_seconds"):
+    for name in ("process_resident_memory_bytes", "process_open_fds", "process_threads", "process_start_time_seconds"):
         assert value(found[name]) > 0
+    assert value(found["process_cpu_seconds"]) >= 0  # counted by hundredths of a second
+    started = value(found["process_start_time_seconds"])
+    assert abs(started - (time.time() - (time.monotonic() - own_server.started))) < 3
     reasons = {sample.labels["finished_reason"] for sample in found["vllm:request_success"].samples}
     assert reasons == {"stop", "length", "abort", "error"}
 

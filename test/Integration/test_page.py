@@ -4,6 +4,7 @@ What the demo model would not say (markup, errors in the middle of a stream) is 
 /v1/chat/completions by fetch(), which a test may replace; everything else comes from the live server.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -15,7 +16,7 @@ import pytest
 from serving import demo, server, serving  # noqa: F401
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: no browser test of the page")
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException  # noqa: E402
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -42,6 +43,15 @@ window.fetch = async (url, options) => {
     }
   }), {status, headers: {"Content-Type": "text/event-stream"}});
 };
+"""
+
+
+# Calls `seen` with the text of the last answer whenever it grows: what is on the page for a moment only.
+OBSERVE = """
+new MutationObserver(() => {
+  const texts = document.querySelectorAll(".message.assistant .text");
+  if (texts.length) (SEEN)(texts[texts.length - 1].textContent);
+}).observe(document.getElementById("conversation"), {subtree: true, childList: true, characterData: true});
 """
 
 
@@ -83,6 +93,9 @@ class Page:
         for script in self.scripts:
             self.browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
         self.browser.get("about:blank")
+
+    def observe(self, seen):
+        self.browser.execute_script(OBSERVE.replace("SEEN", seen))
 
     def by_id(self, name):
         return self.browser.find_element(By.ID, name)
@@ -126,6 +139,18 @@ class Page:
         return [entry for entry in self.browser.get_log("browser") if "the server responded with" not in entry["message"]]
 
 
+@contextlib.contextmanager
+def busy(server):
+    """Thirty-two long answers that others wait for."""
+    body = {"prompt": "Once upon a time", "max_tokens": 1000, "n": 16, "ignore_eos": True}
+    streams = [server.stream("/v1/completions", body) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for stream in streams:
+            stream.close()
+
+
 @pytest.fixture
 def page(chromium, server):
     page = Page(chromium, server.url)
@@ -143,12 +168,16 @@ END = "data: " + json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reaso
 
 def test_an_answer_streams(page):
     page.set(**{"temperature": 0})
+    page.observe("(text) => (window.seen ??= []).push([performance.now(), text])")
     page.ask(STORY)
-    seen = []
-    page.wait(lambda: page.answer() and (seen.append(page.answer()) or not page.all(".message.running")))
-    grown = [text for before, text in zip([""] + seen, seen) if text != before]
-    assert len(grown) > 2, grown
-    assert all(after.startswith(before) for before, after in zip(grown, grown[1:]))
+    page.wait_for_end()
+    seen = page.browser.execute_script("return seen")
+    texts = [text for _, text in seen]
+    assert all(after.startswith(before) for before, after in zip(texts, texts[1:]))
+    assert len(set(texts)) > 10 and texts[-1] == page.answer()
+    # It grew over the time that the answer took, not at its end.
+    middle = next(at for at, text in seen if 2 * len(text) >= len(texts[-1]))
+    assert middle < seen[-1][0]
     assert len(page.answer()) > 50
     tokens, rate, first = re.fullmatch(r"(\d+) tokens · ([\d.]+) tokens/s · first after ([\d.]+) m?s", page.figures()).groups()
     assert int(tokens) > 10 and float(rate) > 1 and float(first) > 0
@@ -166,39 +195,26 @@ def test_the_model_is_named(page):
     assert page.by_id("model").text in page.browser.title
 
 
-def test_the_queue_is_shown(page):
+def test_the_queue_is_shown(page, server):
     page.wait(lambda: "idle" in page.by_id("queue").get_attribute("class"))
     assert (page.by_id("running").text, page.by_id("waiting").text) == ("0", "0")
     assert re.fullmatch(r"[\d.]+%", page.by_id("cache").text)
-    # One after the other: a single answer of this model may end between two looks.
-    for _ in range(20):
-        page.ask(STORY)
-        try:
-            page.wait(lambda: page.by_id("running").text == "1", seconds=2)
-            break
-        except TimeoutException:
-            page.wait_for_end()
-    else:
-        pytest.fail("no running request was ever shown")
-    page.wait_for_end()
+    with busy(server):
+        page.wait(lambda: int(page.by_id("running").text) >= 2)
+        page.wait(lambda: float(page.by_id("cache").text.rstrip("%")) > 0)
+        assert "busy" in page.by_id("queue").get_attribute("class")
     page.wait(lambda: page.by_id("running").text == "0")
 
 
 def test_stop(page, server):
     """The client goes away, and the server stops working for it."""
-    before = server.metrics()
-    for _ in range(20):  # this model may be done before the button is found
+    page.observe("(text) => { if (text.length > 10) document.getElementById('stop').click(); }")
+    with busy(server):  # so that the answer takes its time
+        before = server.metrics()
         page.ask(STORY)
-        page.wait(lambda: len(page.answer()) > 10)
-        if page.by_id("stop").is_displayed():
-            page.by_id("stop").click()
         page.wait_for_end()
-        if "stopped" in page.figures():
-            break
-    else:
-        pytest.fail("no answer could be stopped")
-    figures = server.wait_until(lambda figures: figures["vllm:num_requests_running"] == 0)
-    assert figures["nibble:client_disconnects_total"] > before["nibble:client_disconnects_total"]
+        assert "stopped" in page.figures() and len(page.answer()) > 10
+        server.wait_until(lambda figures: figures["nibble:client_disconnects_total"] > before["nibble:client_disconnects_total"])
 
 
 def test_what_was_stopped_stays(page):
@@ -274,15 +290,16 @@ def test_a_key_is_asked_for(demo, chromium):
         page.browser.refresh()
         page.wait(lambda: page.by_id("key-wanted").is_displayed())
         assert page.browser.switch_to.active_element.get_attribute("id") == "key"
+        page.wait(lambda: page.browser.execute_script("return document.querySelector('.offline').textContent") == "API key needed")
         page.browser.switch_to.active_element.send_keys("wrong", Keys.ENTER)
-        page.wait(lambda: page.by_id("key-wanted").is_displayed())
-        page.browser.switch_to.active_element.clear()
+        asked = 'return performance.getEntriesByType("resource").filter((entry) => entry.name.endsWith("/models")).length'
+        page.wait(lambda: page.browser.execute_script(asked) == 2 and page.by_id("key-wanted").is_displayed())
         page.browser.switch_to.active_element.send_keys("open sesame", Keys.ENTER)
         page.wait(lambda: not page.by_id("settings").is_displayed() and page.by_id("model").text)
         page.wait(lambda: "idle" in page.by_id("queue").get_attribute("class"))
         page.ask(STORY)
         page.wait_for_end()
-        assert page.texts(".error") == [] and page.answer()
+        assert page.texts(".conversation .error") == [] and page.answer()
         page.close()
 
 
@@ -298,7 +315,7 @@ def test_a_server_that_is_gone(demo, chromium):
         page.wait(lambda: "idle" in page.by_id("queue").get_attribute("class"))
         page.all(".error .again")[0].click()
         page.wait_for_end()
-        assert page.texts(".error") == [] and page.answer()
+        assert page.texts(".conversation .error") == [] and page.answer()
         page.close()
 
 

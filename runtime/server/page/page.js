@@ -224,6 +224,7 @@ async function answer() {
     if (!response.ok)
       throw await failureOf(response);
     for await (const event of eventsOf(response.body)) {
+      signal.throwIfAborted(); // of what came already nothing more is shown
       if (event.error)
         throw new Error(event.error.message ?? "The server broke the answer off.");
       const choice = event.choices?.[0];
@@ -334,7 +335,7 @@ function openSettings() {
 function askForKey() {
   element("key-wanted").hidden = false;
   openSettings();
-  element("key").focus();
+  element("key").select(); // and focused: what is typed takes its place
 }
 element("open-settings").addEventListener("click", openSettings);
 element("settings").addEventListener("close", () => {
@@ -364,7 +365,7 @@ async function poll() {
   try {
     const response = await fetch("metrics", { headers: headers(), signal: AbortSignal.timeout(5000) });
     if (!response.ok)
-      throw new Error();
+      throw new Error(response.status === 401 ? "API key needed" : `status ${response.status}`);
     const text = await response.text();
     const [active, waiting] = ["running", "waiting"].map((state) => metric(text, "vllm:num_requests_" + state));
     const used = 100 * metric(text, "vllm:kv_cache_usage_perc");
@@ -375,7 +376,9 @@ async function poll() {
     queue.className = "queue " + (active || waiting ? "busy" : "idle");
     if (!model && !keyRefused)
       loadModel();
-  } catch {
+  } catch (error) {
+    // fetch() says TypeError where nobody answers, and TimeoutError where it takes too long.
+    document.querySelector(".offline").textContent = error.constructor === Error ? error.message : "no connection";
     queue.className = "queue lost";
     pause = 3000;
   }
