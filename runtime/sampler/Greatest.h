@@ -1,4 +1,4 @@
-//===- Greatest.h - The greatest of many logits --------------------------------------*- C++ -*-===//
+//===- Greatest.h - The greatest of many logits -------------------------------------*- C++ -*-===//
 //
 // A vocabulary has up to 260,000 tokens, and a step draws for many requests: these go over logits once, by
 // blocks whose greatest value is found without a branch.

@@ -1,4 +1,4 @@
-//===- Exposition.cpp - Prometheus' text format ---------------------------------------------------===//
+//===- Exposition.cpp - Prometheus' text format -----------------------------------------------===//
 #include "runtime/server/Exposition.h"
 #include <charconv>
 #include <cmath>

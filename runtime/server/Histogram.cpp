@@ -1,4 +1,4 @@
-//===- Histogram.cpp - Observations counted by size -----------------------------------------------===//
+//===- Histogram.cpp - Observations counted by size -------------------------------------------===//
 #include "runtime/server/Exposition.h"
 #include "runtime/server/Metrics.h"
 #include <algorithm>

@@ -1,4 +1,4 @@
-//===- Metrics.cpp - Figures for Prometheus -------------------------------------------------------===//
+//===- Metrics.cpp - Figures for Prometheus ---------------------------------------------------===//
 #include "runtime/server/Metrics.h"
 #include "runtime/server/Exposition.h"
 #include "runtime/server/ProcessFigures.h"

@@ -1,4 +1,4 @@
-//===- Page.cpp - The web page at "/" -------------------------------------------------------------===//
+//===- Page.cpp - The web page at "/" ---------------------------------------------------------===//
 #include "runtime/server/Page.h"
 
 namespace nibble::server {

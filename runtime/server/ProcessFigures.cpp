@@ -1,4 +1,4 @@
-//===- ProcessFigures.cpp - What every Prometheus client says of its process ----------------------===//
+//===- ProcessFigures.cpp - What every Prometheus client says of its process ------------------===//
 #include "runtime/server/ProcessFigures.h"
 #include "runtime/server/Exposition.h"
 #include <dirent.h>

@@ -1,4 +1,4 @@
-//===- ToolCallsFuzz.cpp - Text of models, searched for calls -------------------------------------===//
+//===- ToolCallsFuzz.cpp - Text of models, searched for calls ---------------------------------===//
 //
 // The first byte chooses style and options, the second where the text is cut; the rest is the text.
 //

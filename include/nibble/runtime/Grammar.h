@@ -1,4 +1,4 @@
-//===- Grammar.h - Text that must have a form: JSON schemas and regular expressions -*- C++ -*-===//
+//===- Grammar.h - Text that must have a form: JSON schemas and regular expressions ---*- C++ -*-===//
 //
 // A grammar says which bytes may follow what was generated so far; laid over a vocabulary it says which
 // tokens may. Whoever samples asks the state for its mask (SamplingStep::grammar), draws, and tells the state

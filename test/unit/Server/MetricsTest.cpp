@@ -1,4 +1,4 @@
-//===- MetricsTest.cpp - Prometheus' text, and what goes into it ----------------------------------===//
+//===- MetricsTest.cpp - Prometheus' text, and what goes into it ------------------------------===//
 //
 // The format is also read by Prometheus' own Python library, in test/Integration/test_metrics.py.
 //

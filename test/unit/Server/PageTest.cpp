@@ -1,4 +1,4 @@
-//===- PageTest.cpp - The files of the page, and how they are served --------------------------------===//
+//===- PageTest.cpp - The files of the page, and how they are served --------------------------===//
 #include "runtime/server/Page.h"
 #include <fstream>
 #include <gmock/gmock.h>
