@@ -1,8 +1,12 @@
-"""A server of the demo model under test, and plain HTTP clients for it."""
+"""A server of the demo model under test, and plain HTTP clients for it.
+
+NIBBLE_RUNTIME names a nibble-run to serve with in place of the artifact's own: one built with a sanitizer.
+"""
 
 import contextlib
 import http.client
 import json
+import os
 import re
 import signal
 import socket
@@ -22,7 +26,8 @@ class Server:
 
     def __init__(self, model, *flags, port=0):
         self.started = time.monotonic()
-        self.process = subprocess.Popen([str(model.path), "serve", "--port", str(port), *map(str, flags)],
+        runtime = [os.environ["NIBBLE_RUNTIME"]] if "NIBBLE_RUNTIME" in os.environ else []
+        self.process = subprocess.Popen([*runtime, str(model.path), "serve", "--port", str(port), *map(str, flags)],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.lines = []
         self.output = []
