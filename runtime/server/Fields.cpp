@@ -7,9 +7,27 @@
 using namespace nibble;
 using namespace nibble::server;
 
+/// How many values a document may have: one more than what stands before values outside of strings.
+static uint64_t valuesIn(std::string_view text) {
+  uint64_t count = 1;
+  bool inString = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (inString && c == '\\')
+      ++i;
+    else if (c == '"')
+      inString = !inString;
+    else if (!inString && (c == ',' || c == '[' || c == '{'))
+      ++count;
+  }
+  return count;
+}
+
 Answered<Json> server::parseBody(std::string_view body) {
   if (body.empty())
     return invalid("", "the request has no body; expected a JSON object");
+  if (valuesIn(body) > kMostValues)
+    return invalid("", "the request's body: has more than " + std::to_string(kMostValues) + " values");
   auto parsed =
       parseOrderedJson(body, "the request's body",
                        {.bytes = UINT64_MAX, .depth = kMostJsonDepth, .keyComparisons = kMostKeyComparisons});

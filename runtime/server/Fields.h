@@ -18,6 +18,7 @@ using Json = nlohmann::ordered_json;
 /// What a body that was parsed may cost.
 inline constexpr uint32_t kMostJsonDepth = 64;
 inline constexpr uint64_t kMostKeyComparisons = 1u << 26;
+inline constexpr uint64_t kMostValues = 1u << 20; // each takes dozens of bytes, however short its text is
 
 /// Parses a request's body, which must be an object; errors have the position.
 Answered<Json> parseBody(std::string_view body);

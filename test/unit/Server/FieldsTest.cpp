@@ -43,6 +43,18 @@ TEST(BodyTest, KeysAreBoundedWhoseOrderIsKept) {
   EXPECT_THAT(parseBody(many + "]}").error().message, HasSubstr("too many keys"));
 }
 
+TEST(BodyTest, ValuesAreBounded) {
+  auto list = [](size_t count) {
+    std::string body = "{\"tokens\": [0";
+    for (size_t i = 1; i < count; ++i)
+      body += ",0";
+    return body + "]}";
+  };
+  EXPECT_TRUE(parseBody(list(1'000'000)));
+  EXPECT_THAT(parseBody(list(1'100'000)).error().message, HasSubstr("more than 1048576 values"));
+  EXPECT_TRUE(parseBody("{\"text\": \"" + std::string(2'000'000, ',') + "\"}")); // no values
+}
+
 TEST(FieldsTest, WrongTypesAndRangesNameTheField) {
   auto paramOf = [](std::string_view body, const auto &read) {
     Json object = json(body);
