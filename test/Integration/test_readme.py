@@ -1,22 +1,33 @@
 """Every block of commands in the README runs, in order, in one folder; the other kinds of block are listed here.
 
-`sh` blocks are run; `console` blocks are commands that run this test themselves or build for minutes, and must at least
+`sh` blocks are run; `python` blocks run against a server of the demo model, and print what their comments say; `console` blocks are commands that run this test themselves or build for minutes, and must at least
 name files and presets that there are; `text` blocks are transcripts and pictures.
 """
 
 import json
 import os
 import re
+import socket
 import subprocess
+import sys
 
-from conftest import BUILD, ROOT
+import pytest
+
+from conftest import BUILD, ROOT, run
+from serving import demo, server  # noqa: F401 (fixtures)
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def test_blocks_are_of_known_kinds():
-    assert {kind for kind, _ in BLOCKS} == {"sh", "console", "text"}
+    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "console", "text"}
 
 
 def test_commands_run(tmp_path):
@@ -25,9 +36,18 @@ def test_commands_run(tmp_path):
     environment = {**os.environ, "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}"}
     for kind, text in BLOCKS:
         if kind == "sh":
+            text = text.replace("8080", str(free_port()))
             done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=tmp_path, env=environment,
                                   capture_output=True, text=True, timeout=900)
             assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+
+
+def test_python_prints_what_it_says(server):  # noqa: F811
+    pytest.importorskip("openai", reason="the package openai is not installed")
+    for kind, text in BLOCKS:
+        if kind == "python":
+            done = run(sys.executable, "-c", text.replace("8080", str(server.port)))
+            assert done.stdout.splitlines() == re.findall(r"^print\(.*  # (.*)$", text, re.M)
 
 
 def test_blocks_that_build_name_what_there_is():
