@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test: lit, unit, integration, Python, and the runtime and importers once more under
-# AddressSanitizer and UndefinedBehaviorSanitizer, with libFuzzer's harnesses. Ends with a count.
+# AddressSanitizer and UndefinedBehaviorSanitizer, with libFuzzer's harnesses, and the server under ThreadSanitizer. Ends
+# with a count.
 #   tools/check.sh
 # Third-party models and texts are found by the environment variable NIBBLE_DATA; tests that need them are skipped without.
-case "${1:-}" in -h | --help) sed -n '2,5s/^# //p' "$0"; exit 0 ;; esac
+case "${1:-}" in -h | --help) sed -n '2,6s/^# //p' "$0"; exit 0 ;; esac
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 build
 
@@ -63,6 +64,16 @@ say "Runtime and importers under AddressSanitizer and UndefinedBehaviorSanitizer
 cmake --preset sanitize -DNIBBLE_COMPILER=OFF >"$NIBBLE_ROOT/build/configure.log" 2>&1 &&
   cmake --build --preset sanitize >&2 || die "the sanitized build failed; see above"
 unit_tests "$NIBBLE_ROOT/build/sanitize" sanitize
+
+say "The service, and a server with many clients, under ThreadSanitizer and AddressSanitizer"
+cmake --preset thread >"$NIBBLE_ROOT/build/configure.log" 2>&1 &&
+  cmake --build --preset thread --target nibble-run ServiceTest HTTPTest >&2 || die "the build with ThreadSanitizer failed; see above"
+unit_tests "$NIBBLE_ROOT/build/thread" thread
+for sanitizer in thread sanitize; do
+  NIBBLE_BUILD=$NIBBLE_BUILD NIBBLE_RUNTIME=$NIBBLE_ROOT/build/$sanitizer/bin/nibble-run NIBBLE_LOAD_REQUESTS=2000 \
+    step "load under $sanitizer" "$venv/bin/python" -m pytest -q --junitxml="$reports/load-$sanitizer.xml" \
+    test/Integration/test_serve_load.py
+done
 
 say "Fuzzers of everything untrusted, for some seconds each"
 step fuzz test/fuzz/run.sh "$NIBBLE_ROOT/build/sanitize" "$reports"

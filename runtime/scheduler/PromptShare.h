@@ -28,10 +28,12 @@ public:
 private:
   /// Steps without prompt tokens, by the number of rows that they decoded.
   struct Plain {
-    double seconds = -1; // none yet
+    double seconds = 0; // none yet
     TimePoint measured;
   };
   static size_t bucketOf(uint32_t decodeRows);
+  /// Seconds of a plain step of about so many rows, measured lately; 0 if none was.
+  double plainSeconds(uint32_t decodeRows, TimePoint now) const;
 
   double slowdown;
   double share = 32;             // tokens
