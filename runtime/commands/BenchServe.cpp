@@ -261,7 +261,7 @@ static Result<int> runBenchServe(const std::string &artifactPath, const LoadFlag
   uint32_t seeds = flags.seeds ? flags.seeds : shapes.size() > 1 ? 3 : 1;
   for (uint32_t i = 0; i < seeds; ++i)
     report.seeds.push_back(flags.seed + i);
-  report.url = flags.url;
+  report.url = "http://" + bench.pool.address.hostHeader() + bench.pool.address.base;
   report.path = bench.path;
   report.model = bench.model;
   report.prompt = flags.prompt;

@@ -113,7 +113,7 @@ std::string nibble::load::tableText(const BenchReport &report) {
     if (load.all.shorter)
       text += format("\n%s: %llu answers are shorter than asked for", load.shape.name().c_str(),
                      static_cast<unsigned long long>(load.all.shorter));
-    if (load.shape.rate && load.all.lateness > 0.02)
+    if (load.shape.rate && !std::isinf(*load.shape.rate) && load.all.lateness > 0.02)
       text +=
           format("\n%s: requests were sent up to %.0f ms after their time; this program had too little CPU",
                  load.shape.name().c_str(), load.all.lateness * 1e3);
