@@ -17,8 +17,8 @@ import pytest
 from conftest import TEST_DATA, interrupt, run, tool
 
 TINY = TEST_DATA / "tiny" / "llama"
-VERBS = ["generate", "chat", "logits", "tokenize", "detokenize", "template", "eval", "bench", "bench-schedule", "info",
-         "verify"]
+VERBS = ["generate", "chat", "logits", "tokenize", "detokenize", "template", "eval", "bench", "bench-schedule", "bench-serve",
+         "info", "verify", "serve"]
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ void hangUpIsNoticed(bool stream, bool hard) {
   auto before = Clock::now();
   client.close(hard);
   EXPECT_TRUE(eventually([&] { return watch.hungUp == 1; }, 1s));
-  EXPECT_LT(Clock::now() - before, 200ms);
+  EXPECT_LT(Clock::now() - before, 500ms); // the timers tick every 100 ms
   EXPECT_FALSE(watch.last().isOpen());
   // Whoever comes late hears of it, too; what is written goes nowhere.
   std::atomic<bool> late = false;
@@ -206,7 +206,7 @@ TEST(StopTest, EndsInAnyState) {
   auto before = Clock::now();
   host->server.stop();
   host->join();
-  EXPECT_LT(Clock::now() - before, 1s);
+  EXPECT_LT(Clock::now() - before, 3s);
   EXPECT_EQ(host->server.connections(), 0u);
   EXPECT_EQ(watch.hungUp, 2);
   for (Client *client : {&idle, &header, &body, &computing, &slow, &refused})
