@@ -24,8 +24,8 @@ Result<Lengths> Lengths::parse(const std::string &text) {
     return failure("'" + text + "' is no length: expected a number of tokens such as 128, " +
                    "lognormal:MEAN:SIGMA, exponential:MEAN:CAP, sharegpt-prompt or sharegpt-output");
   };
-  // The means are those of Kwon et al. 2023, section 6.1; the sigmas are ours, as the paper shows the spread in
-  // a histogram only.
+  // The means are those of Kwon et al. 2023, section 6.1; the sigmas are ours, as the paper shows the spread
+  // in a histogram only.
   if (text == "sharegpt-prompt" || text == "sharegpt-output") {
     bool prompt = text == "sharegpt-prompt";
     lengths.kind = Kind::LogNormal;
