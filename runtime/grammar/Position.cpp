@@ -46,7 +46,7 @@ bool Position::maskByTable(const Item &item) {
     number = vocabulary->tables.number(leaf.dfa);
   const Place &next = stacks.behind(item.frames);
   bool endsText = next.items.empty();
-  auto table = vocabulary->tables.get(*vocabulary, number, *leaf.dfa, item.state, endsText);
+  auto table = vocabulary->tables.get(*vocabulary, number, *leaf.dfa, item.state, endsText, leaf.counts());
   if (!table->usable)
     return false;
   uint32_t least = 0, most = unbounded;

@@ -2,7 +2,7 @@
 
 #include "Table.h"
 #include "Vocabulary.h"
-#include <algorithm>
+#include <utility>
 
 using namespace nibble::grammar;
 
@@ -19,9 +19,9 @@ namespace {
 /// One walk of all tokens through the leaf alone.
 class Walk {
 public:
-  Walk(const Vocabulary &vocabulary, const Dfa &dfa, bool endsText)
-      : vocabulary(vocabulary), trie(vocabulary.tokens), dfa(dfa), counts(dfa.between != Dfa::dead),
-        endsText(endsText), states(vocabulary.longest + 1u), characters(vocabulary.longest + 1u) {
+  Walk(const Vocabulary &vocabulary, const Dfa &dfa, bool endsText, bool counts)
+      : vocabulary(vocabulary), trie(vocabulary.tokens), dfa(dfa), counts(counts), endsText(endsText),
+        states(vocabulary.longest + 1u), characters(vocabulary.longest + 1u) {
     table.inside.resize(vocabulary.words());
   }
 
@@ -47,7 +47,7 @@ public:
     }
     table.usable = true;
     table.behind.build(rest);
-    std::ranges::sort(table.needs, std::greater(), &Table::Counted::characters);
+    sortNeeds();
     return std::move(table);
   }
 
@@ -60,6 +60,20 @@ private:
   std::vector<uint16_t> characters; // [depth]: complete so far
   Table table;
   std::vector<Trie::Text> rest;
+
+  /// By counting: there are few different numbers of characters.
+  void sortNeeds() {
+    std::vector<uint32_t> place(size_t(vocabulary.longest) + 2);
+    for (Table::Counted need : table.needs)
+      ++place[need.characters];
+    uint32_t before = 0;
+    for (size_t characters = place.size(); characters-- > 0;)
+      before += std::exchange(place[characters], before);
+    std::vector<Table::Counted> sorted(table.needs.size());
+    for (Table::Counted need : table.needs)
+      sorted[place[need.characters]++] = need;
+    table.needs = std::move(sorted);
+  }
 
   void token(int32_t token, uint16_t state, uint16_t complete) {
     if (counts && state == dfa.behind) {
@@ -87,7 +101,7 @@ private:
 
 } // namespace
 
-Table nibble::grammar::makeTable(const Vocabulary &vocabulary, const Dfa &dfa, uint16_t state,
-                                 bool endsText) {
-  return Walk(vocabulary, dfa, endsText).run(state);
+Table nibble::grammar::makeTable(const Vocabulary &vocabulary, const Dfa &dfa, uint16_t state, bool endsText,
+                                 bool counts) {
+  return Walk(vocabulary, dfa, endsText, counts).run(state);
 }

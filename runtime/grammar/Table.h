@@ -23,14 +23,15 @@ struct Table {
   bool usable = false;          // otherwise too much is left behind leaf ends: walk instead
   std::vector<uint32_t> inside; // [words] tokens that end inside of the leaf or at its end
   Trie behind;                  // what is left of tokens where the leaf may end within them
-  // Only for automata that count characters. `inside` has no token then that ends where the leaf ends.
+  // Only where characters are counted. `inside` has no token then that ends where the leaf ends.
   std::vector<Counted> needs; // of each token in `inside`, how many characters it takes; most first
   std::vector<Counted> ends;  // of each token that ends where the leaf does, how many lie before the end
 
   size_t bytes() const;
 };
 
-/// `ends`: nothing follows the leaf but the end of the text, so nothing needs to be known of it.
-Table makeTable(const Vocabulary &vocabulary, const Dfa &dfa, uint16_t state, bool endsText);
+/// `endsText`: nothing follows the leaf but the end of the text, so nothing needs to be known of it.
+/// `counts`: the characters of the leaf are counted.
+Table makeTable(const Vocabulary &vocabulary, const Dfa &dfa, uint16_t state, bool endsText, bool counts);
 
 } // namespace nibble::grammar

@@ -20,8 +20,8 @@ uint64_t TableCache::number(const DfaPtr &dfa) {
 }
 
 std::shared_ptr<const Table> TableCache::get(const Vocabulary &vocabulary, uint64_t number, const Dfa &dfa,
-                                             uint16_t state, bool endsText) {
-  Key key{number, state | (endsText ? 1u << 16 : 0)};
+                                             uint16_t state, bool endsText, bool counts) {
+  Key key{number, state | (endsText ? 1u << 16 : 0) | (counts ? 1u << 17 : 0)};
   {
     std::lock_guard lock(mutex);
     if (auto found = slots.find(key); found != slots.end()) {
@@ -30,7 +30,7 @@ std::shared_ptr<const Table> TableCache::get(const Vocabulary &vocabulary, uint6
     }
   }
   // Two threads may make the same table; the first one's is kept.
-  auto table = std::make_shared<const Table>(makeTable(vocabulary, dfa, state, endsText));
+  auto table = std::make_shared<const Table>(makeTable(vocabulary, dfa, state, endsText, counts));
   size_t size = table->bytes();
   std::lock_guard lock(mutex);
   auto [slot, isNew] = slots.try_emplace(key);

@@ -24,17 +24,17 @@ public:
   /// A number that equal automata share, for get(); never 0.
   uint64_t number(const DfaPtr &dfa);
   std::shared_ptr<const Table> get(const Vocabulary &vocabulary, uint64_t number, const Dfa &dfa,
-                                   uint16_t state, bool endsText);
+                                   uint16_t state, bool endsText, bool counts);
 
 private:
   struct Key {
     uint64_t dfa;
-    uint32_t state; // and bit 16: endsText
+    uint32_t state; // bit 16: endsText, bit 17: counts
     bool operator==(const Key &) const = default;
   };
   struct KeyHash {
     size_t operator()(const Key &key) const {
-      return (key.dfa * 131072 + key.state) * 0x9e3779b97f4a7c15ull >> 7;
+      return (key.dfa * 262144 + key.state) * 0x9e3779b97f4a7c15ull >> 7;
     }
   };
   struct Slot {

@@ -97,7 +97,7 @@ TEST(MaskTest, SchemasMasksAreExact) {
   auto count = static_cast<uint32_t>(pieces.size());
   GrammarVocabulary vocabulary(toy->tokenizer, count + 1, toy->ends);
   size_t masks = 0, allowedBits = 0, completed = 0;
-  for (uint64_t seed = 0; seed < 600; ++seed) {
+  for (uint64_t seed = 0; seed < 120; ++seed) {
     SchemaGenerator generator(seed);
     Json schema = generator.root();
     auto grammar = Grammar::fromSchema(schema);
@@ -130,8 +130,8 @@ TEST(MaskTest, SchemasMasksAreExact) {
       text += pieces[static_cast<size_t>(token)];
     }
   }
-  EXPECT_GT(masks, 5000u);
-  EXPECT_GT(completed, 100u);
+  EXPECT_GT(masks, 1000u);
+  EXPECT_GT(completed, 30u);
   EXPECT_GT(allowedBits, masks * 2);
 }
 

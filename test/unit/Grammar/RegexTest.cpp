@@ -159,7 +159,7 @@ TEST(RegexTest, MasksAreExact) {
   auto count = static_cast<uint32_t>(pieces.size());
   GrammarVocabulary vocabulary(toy->tokenizer, count + 1, toy->ends);
   size_t masks = 0, allowedBits = 0, compared = 0, leftOut = 0;
-  for (uint64_t seed = 0; seed < 500; ++seed) {
+  for (uint64_t seed = 0; seed < 150; ++seed) {
     Generator generator(seed);
     std::string pattern = generator.expression(1);
     auto grammar = Grammar::fromRegex(pattern);
@@ -200,7 +200,7 @@ TEST(RegexTest, MasksAreExact) {
   }
   // The comparison is not empty.
   EXPECT_LT(leftOut, 50u);
-  EXPECT_GT(masks, 1000u);
+  EXPECT_GT(masks, 400u);
   EXPECT_GT(allowedBits, compared / 20);
   EXPECT_LT(allowedBits, compared * 19 / 20);
 }
@@ -209,7 +209,7 @@ TEST(RegexTest, MasksAreExact) {
 TEST(RegexTest, PatternsOfJsonStrings) {
   const std::vector<std::string> characters = {"a", "b", "1", "\xc3\xa9", "\n", "\"", "\\", "\x1f", "/"};
   size_t matched = 0, refused = 0;
-  for (uint64_t seed = 0; seed < 200; ++seed) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
     Generator generator(seed + 10000);
     std::string pattern = generator.expression(1);
     auto grammar = Grammar::fromSchema({{"type", "string"}, {"pattern", "^(" + pattern + ")$"}});
@@ -230,7 +230,7 @@ TEST(RegexTest, PatternsOfJsonStrings) {
       ASSERT_EQ(fit(*grammar, json) == Fit::Whole, expected) << pattern << " on " << json;
     }
   }
-  EXPECT_GT(matched, 150u);
+  EXPECT_GT(matched, 50u);
   EXPECT_LT(refused, 10u);
 }
 
