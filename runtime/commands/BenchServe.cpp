@@ -145,7 +145,10 @@ static std::optional<uint64_t> peakMemory(uint32_t process) {
 //===- Loads
 //----------------------------------------------------------------------------------------------===//
 
-static LoadPlan planOf(const Bench &bench, const LoadShape &shape, uint64_t seed, uint32_t requests) {
+/// Lengths and arrivals depend on the seed alone, what prompts say on the number of the load too: a server
+/// that keeps prefixes has seen none of them before.
+static LoadPlan planOf(const Bench &bench, const LoadShape &shape, uint64_t seed, uint64_t number,
+                       uint32_t requests) {
   LoadPlan plan;
   plan.path = bench.path;
   plan.headers = bench.headers;
@@ -160,8 +163,8 @@ static LoadPlan planOf(const Bench &bench, const LoadShape &shape, uint64_t seed
     plan.arrivals = arrivalTimes(requests, *shape.rate, shape.burstiness, times);
   else
     plan.concurrency = std::min(shape.concurrency, requests);
-  plan.body = [&bench, prompts, outputs = plan.outputTokens, seed](size_t index) {
-    Random random = randomFor(seed, 2 + index);
+  plan.body = [&bench, prompts, outputs = plan.outputTokens, seed, number](size_t index) {
+    Random random = randomFor(seed, (number << 32) + 2 + index);
     Json body = {{"model", bench.model},
                  {"max_tokens", outputs[index]},
                  {"stream", true},
@@ -180,10 +183,11 @@ static Result<int> runLoads(Bench &bench, const std::vector<LoadShape> &shapes, 
   const LoadFlags &flags = bench.flags;
   Interruptible interruptible;
   double before = 0;
+  uint64_t number = 0;
   auto run = [&](const LoadShape &shape, uint64_t seed, uint32_t requests, const std::string &name) {
     ProgressLine line(flags.quiet);
     RunResult result =
-        runLoad(bench.pool, planOf(bench, shape, seed, requests), [&](const Progress &progress) {
+        runLoad(bench.pool, planOf(bench, shape, seed, number++, requests), [&](const Progress &progress) {
           line.show(name, progress, before);
           return !Interruptible::isRequested();
         });
@@ -339,7 +343,9 @@ void nibble::addBenchServeVerb(CLI::App &app, Choice &choice) {
   verb->add_option("--seeds", flags->seeds,
                    "Runs of each load with different seeds (default: 3 for a sweep, else 1)")
       ->check(CLI::Range(1, 1000));
-  verb->add_option("--seed", flags->seed, "The first seed")->capture_default_str();
+  verb->add_option("--seed", flags->seed,
+                   "The first seed; a server may remember the prompts of an earlier run with it")
+      ->capture_default_str();
   verb->add_option(
       "--targets", flags->targets,
       "Milliseconds that an answer must keep to count as good: ttft=, itl= (99 of 100 gaps), tpot=, "
