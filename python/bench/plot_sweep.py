@@ -41,10 +41,9 @@ def main():
     for axes, text in ((gaps, "ms from token to token"), (first, "s to the first token")):
         axes.set_xlabel("output tokens/s of all requests")
         axes.set_ylabel(text)
-        axes.set_ylim(bottom=0)
+        axes.margins(x=0.08, y=0.12)
         axes.legend(fontsize=8)
-    first.set_yscale("log")
-    first.set_ylim(bottom=None)
+    gaps.set_ylim(bottom=0)
     figure.savefig(options.output, dpi=150)
 
 
