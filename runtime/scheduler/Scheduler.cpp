@@ -164,19 +164,17 @@ bool Scheduler::fits(const Job &job) const {
 
 /// Where somebody waits who is more important than one that runs, and would come before it in the queue too.
 void Scheduler::makeWay(TimePoint now) {
-  while (Job *job = nextWaiting(now)) {
-    Job *victim = leastImportant();
-    if (!victim ||
-        agedPriority(victim->standing, now, options.ageing) <=
-            agedPriority(job->standing, now, options.ageing) ||
-        fits(*job))
+  auto priority = [&](const Job *job) { return agedPriority(job->standing, now, options.ageing); };
+  while (Job *victim = leastImportant()) {
+    auto isBetter = [&](const Job *job) { return priority(job) < priority(victim); };
+    if (std::ranges::none_of(queue, isBetter) || fits(*nextWaiting(now)))
       return;
     preempt(*victim);
   }
 }
 
 void Scheduler::admit(TimePoint now) {
-  while (promptTokens > 0 && rows > 0) {
+  while (promptTokens > 0 && rows > 0 && store.freeSequences() > 0) {
     Job *job = nextWaiting(now);
     if (!job || !fits(*job))
       return; // nobody overtakes: the large ones would wait forever
