@@ -46,6 +46,14 @@ unit_tests() { # folder, label
 say "Unit tests"
 unit_tests "$NIBBLE_BUILD" unit
 
+# These tests keep one core busy; the sanitized builds take what is left.
+sanitized_log=$NIBBLE_ROOT/build/sanitized.log
+nice -n 10 bash -ec 'cmake --preset sanitize -DNIBBLE_COMPILER=OFF
+  cmake --build --preset sanitize
+  cmake --preset thread
+  cmake --build --preset thread --target nibble-run ServiceTest HTTPTest' >"$sanitized_log" 2>&1 &
+sanitized=$!
+
 say "Integration and Python tests"
 venv=$NIBBLE_ROOT/build/venv
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
@@ -61,13 +69,10 @@ NIBBLE_BUILD=$NIBBLE_BUILD step pytest "$venv/bin/python" -m pytest -q -rs \
   --junitxml="$reports/pytest.xml" test/Integration python/tests
 
 say "Runtime and importers under AddressSanitizer and UndefinedBehaviorSanitizer"
-cmake --preset sanitize -DNIBBLE_COMPILER=OFF >"$NIBBLE_ROOT/build/configure.log" 2>&1 &&
-  cmake --build --preset sanitize >&2 || die "the sanitized build failed; see above"
+wait "$sanitized" || { cat "$sanitized_log" >&2; die "the sanitized builds failed; see above"; }
 unit_tests "$NIBBLE_ROOT/build/sanitize" sanitize
 
 say "The service, and a server with many clients, under ThreadSanitizer and AddressSanitizer"
-cmake --preset thread >"$NIBBLE_ROOT/build/configure.log" 2>&1 &&
-  cmake --build --preset thread --target nibble-run ServiceTest HTTPTest >&2 || die "the build with ThreadSanitizer failed; see above"
 unit_tests "$NIBBLE_ROOT/build/thread" thread
 for sanitizer in thread sanitize; do
   NIBBLE_BUILD=$NIBBLE_BUILD NIBBLE_RUNTIME=$NIBBLE_ROOT/build/$sanitizer/bin/nibble-run NIBBLE_LOAD_REQUESTS=2000 \

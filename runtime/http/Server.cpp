@@ -109,6 +109,8 @@ void Server::State::stop() {
 
 //===- Server -------------------------------------------------------------------------------------------===//
 
+static const std::string kLoopback = "127.0.0.1";
+
 Result<Server> Server::listen(const std::string &address, uint16_t port, Limits limits,
                               std::function<void(Request, Response)> handler, ErrorReply errorReply) {
   auto state = std::make_shared<State>(limits);
@@ -120,7 +122,9 @@ Result<Server> Server::listen(const std::string &address, uint16_t port, Limits 
   std::string name = address + ":" + std::to_string(port);
   error_code code;
   tcp::resolver resolver(state->io);
-  auto found = resolver.resolve(address, std::to_string(port), tcp::resolver::passive, code);
+  // This name means the machine itself (RFC 6761), also where no table says so.
+  const std::string &asked = address == "localhost" ? kLoopback : address;
+  auto found = resolver.resolve(asked, std::to_string(port), tcp::resolver::passive, code);
   if (code || found.empty())
     return failure(name + ": cannot listen: the address is not known (" + code.message() +
                    "); give one of this machine, such as 127.0.0.1, or 0.0.0.0 for all");

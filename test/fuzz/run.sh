@@ -9,8 +9,8 @@ here=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 corpus=$build/fuzz/corpus
 "$build/fuzz/nibble-fuzz-corpus" "$here/../data" "$corpus"
 
-failed=0
-for harness in "$build"/fuzz/*Fuzz; do
+fuzz() { # harness
+  local harness=$1 name found folders options problem
   name=$(basename "$harness" Fuzz)
   found=$build/fuzz/found/$name # what libFuzzer finds worth keeping, for longer searches
   folders=("$found" "$corpus/$name")
@@ -21,11 +21,24 @@ for harness in "$build"/fuzz/*Fuzz; do
   mkdir -p "$found" "$corpus/$name"
   problem=""
   if ! "$harness" "${options[@]}" "${folders[@]}" >"$reports/$name.log" 2>&1; then
-    failed=1
     problem='<failure message="see the log beside this report"/>'
     tail -n 40 "$reports/$name.log" >&2
   fi
   printf '<testsuite name="fuzz"><testcase classname="fuzz" name="%s">%s</testcase></testsuite>\n' "$name" "$problem" \
     >"$reports/fuzz-$name.xml"
+  [ -z "$problem" ]
+}
+
+# Two at a time.
+failed=0 running=()
+for harness in "$build"/fuzz/*Fuzz; do
+  fuzz "$harness" &
+  running+=($!)
+  [ ${#running[@]} -lt 2 ] && continue
+  wait "${running[0]}" || failed=1
+  running=("${running[@]:1}")
+done
+for harness in "${running[@]}"; do
+  wait "$harness" || failed=1
 done
 exit $failed
