@@ -1,18 +1,13 @@
 //===- BenchRun.cpp - One row of a benchmark --------------------------------------------------===//
 
 #include "runtime/commands/BenchRun.h"
+#include "nibble/runtime/Clock.h"
 #include "nibble/runtime/ProbeABI.h"
 #include "runtime/commands/Verb.h"
 #include <algorithm>
-#include <chrono>
 #include <sched.h>
 
 using namespace nibble;
-using Clock = std::chrono::steady_clock;
-
-static double secondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 Spread::Spread(std::vector<double> values) {
   std::sort(values.begin(), values.end());

@@ -3,6 +3,7 @@
 #include "runtime/commands/BenchRun.h"
 #include "runtime/commands/ScheduleRun.h"
 #include "runtime/commands/Verb.h"
+#include "runtime/load/Statistics.h"
 #include <algorithm>
 #include <cstdio>
 
@@ -28,13 +29,6 @@ struct Row {
 };
 
 } // namespace
-
-static double percentile(std::vector<double> values, double share) {
-  if (values.empty())
-    return 0;
-  std::ranges::sort(values);
-  return values[std::min(values.size() - 1, static_cast<size_t>(share * static_cast<double>(values.size())))];
-}
 
 static Result<std::vector<Row>> compareSchedules(Engine &engine, const ScheduleFlags &flags) {
   std::vector<Row> rows;
@@ -81,17 +75,17 @@ static void printRows(const std::vector<Row> &rows) {
 }
 
 static void printInterference(const Interference &result, const ScheduleFlags &flags) {
-  auto line = [&](const char *name, const std::vector<double> &gaps) {
-    std::printf("%-40s %10.2f %10.2f %10.2f\n", name, percentile(gaps, 0.5) * 1e3,
-                percentile(gaps, 0.9) * 1e3, percentile(gaps, 0.99) * 1e3);
+  load::Spread alone(result.alone), beside(result.beside);
+  auto line = [&](const std::string &name, const load::Spread &gaps) {
+    std::printf("%-40s %10.2f %10.2f %10.2f\n", name.c_str(), gaps.p50 * 1e3, gaps.p90 * 1e3, gaps.p99 * 1e3);
   };
   std::printf("\n%-40s %10s %10s %10s\n", "ms from token to token", "p50", "p90", "p99");
   std::string streams = std::to_string(flags.streams) + " streams";
-  line((streams + " alone").c_str(), result.alone);
-  line((streams + " beside prompts of " + std::to_string(flags.longPrompt)).c_str(), result.beside);
+  line(streams + " alone", alone);
+  line(streams + " beside prompts of " + std::to_string(flags.longPrompt), beside);
   std::printf("p99 beside is %.2f times p99 alone; prompts progress at %.0f tokens/s, %.0f%% of %.0f alone\n",
-              percentile(result.beside, 0.99) / percentile(result.alone, 0.99), result.promptRate,
-              100 * result.promptRate / result.promptRateAlone, result.promptRateAlone);
+              beside.p99 / alone.p99, result.promptRate, 100 * result.promptRate / result.promptRateAlone,
+              result.promptRateAlone);
 }
 
 static Json spreadJson(const Spread &spread) {
@@ -107,13 +101,11 @@ static void printJson(const std::vector<Row> &rows, const std::optional<Interfer
                                      {"ratio_to_static", spreadJson(Spread(row.ratios))},
                                      {"steps", row.steps}});
   if (interference) {
-    auto gaps = [](const std::vector<double> &values) {
-      return Json{{"p50", percentile(values, 0.5)},
-                  {"p90", percentile(values, 0.9)},
-                  {"p99", percentile(values, 0.99)}};
+    auto gaps = [](const load::Spread &spread) {
+      return Json{{"p50", spread.p50}, {"p90", spread.p90}, {"p99", spread.p99}};
     };
-    document["interference"] = {{"seconds_between_tokens_alone", gaps(interference->alone)},
-                                {"seconds_between_tokens_beside", gaps(interference->beside)},
+    document["interference"] = {{"seconds_between_tokens_alone", gaps(load::Spread(interference->alone))},
+                                {"seconds_between_tokens_beside", gaps(load::Spread(interference->beside))},
                                 {"prompt_tokens_per_second_alone", interference->promptRateAlone},
                                 {"prompt_tokens_per_second_beside", interference->promptRate}};
   }

@@ -27,10 +27,6 @@ std::string_view nibble::batchingName(Batching batching) {
   return names[static_cast<size_t>(batching)];
 }
 
-static double secondsSince(TimePoint begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
-
 /// Tokens that depend on the request's index alone, and of which no two requests share a beginning.
 static std::vector<int32_t> promptOf(uint32_t request, uint32_t length, uint32_t vocabulary) {
   std::vector<int32_t> tokens(length);
@@ -177,7 +173,7 @@ public:
       request.onToken = [this, i](const TokenEvent &) {
         TimePoint now = Clock::now();
         if (gaps && last[i] != TimePoint())
-          gaps->push_back(std::chrono::duration<double>(now - last[i]).count());
+          gaps->push_back(secondsBetween(last[i], now));
         last[i] = now;
       };
       ids.push_back(generator.submit(std::move(request)).value_or(0));
@@ -209,7 +205,8 @@ Result<Interference> nibble::measureInterference(Engine &engine, uint32_t stream
   uint32_t vocabulary = engine.model().vocabulary;
   {
     double seconds = 0;
-    for (uint32_t i = 0; i < prompts; ++i) { // one after the other
+    for (uint32_t i = 0; i <= prompts;
+         ++i) { // one after the other; the first touches memory and does not count
       Generator generator(engine, nullptr);
       NIBBLE_CHECK(generator.submit(requestOf(promptOf(1000 + i, prompt, vocabulary), 1)));
       TimePoint begin = Clock::now();
@@ -218,7 +215,7 @@ Result<Interference> nibble::measureInterference(Engine &engine, uint32_t stream
         if (!more)
           break;
       }
-      seconds += secondsSince(begin);
+      seconds += i > 0 ? secondsSince(begin) : 0;
     }
     result.promptRateAlone = static_cast<double>(prompt) * prompts / seconds;
   }

@@ -173,7 +173,7 @@ Result<bool> Generator::step() {
   }
   StepLogits logits = *stepped;
   TimePoint end = state->now();
-  double seconds = std::chrono::duration<double>(end - begin).count();
+  double seconds = secondsBetween(begin, end);
   scheduler.complete(seconds, end);
   state->count(shares, seconds);
 
@@ -190,7 +190,7 @@ Result<bool> Generator::step() {
 }
 
 void Generator::State::noteBegin(Continuation &choice, TimePoint time) {
-  choice.result.secondsQueued = std::chrono::duration<double>(time - choice.request.arrival).count();
+  choice.result.secondsQueued = secondsBetween(choice.request.arrival, time);
   statistics.admittedTokens += choice.result.promptTokens;
 }
 
@@ -262,7 +262,7 @@ void Generator::State::drawAll() {
     }
     ++statistics.generatedTokens;
     if (choice.result.tokens.empty())
-      choice.result.secondsToFirst = std::chrono::duration<double>(time - choice.request.arrival).count();
+      choice.result.secondsToFirst = secondsBetween(choice.request.arrival, time);
     if (FinishReason reason = choice.accept(*draw.token); reason != FinishReason::None)
       finish(choice, reason);
   }
@@ -272,7 +272,7 @@ void Generator::State::drawAll() {
 
 void Generator::State::conclude(Continuation &choice, FinishReason reason, std::string error) {
   choice.result.error = std::move(error);
-  choice.result.seconds = std::chrono::duration<double>(now() - choice.request.arrival).count();
+  choice.result.seconds = secondsBetween(choice.request.arrival, now());
   --choice.request.unfinished;
   choice.finish(reason);
 }

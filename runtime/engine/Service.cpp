@@ -19,7 +19,7 @@ class FinishRate {
 public:
   void count(TimePoint now) {
     if (last != TimePoint()) {
-      double gap = std::chrono::duration<double>(now - last).count();
+      double gap = secondsBetween(last, now);
       meanGap = meanGap == 0 ? gap : 0.9 * meanGap + 0.1 * gap;
     }
     last = now;

@@ -116,7 +116,7 @@ const std::vector<Candidate> &Candidates::list() {
 }
 
 static bool moreProbable(const Candidate &a, const Candidate &b) {
-  return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
+  return isMoreProbable({a.token, a.logit}, {b.token, b.logit});
 }
 
 void Candidates::keepTopK(size_t k) {

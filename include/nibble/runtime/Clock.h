@@ -9,4 +9,9 @@ namespace nibble {
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
 
+inline double secondsBetween(TimePoint begin, TimePoint end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
+inline double secondsSince(TimePoint begin) { return secondsBetween(begin, Clock::now()); }
+
 } // namespace nibble
