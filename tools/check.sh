@@ -51,7 +51,7 @@ sanitized_log=$NIBBLE_ROOT/build/sanitized.log
 nice -n 10 bash -ec 'cmake --preset sanitize -DNIBBLE_COMPILER=OFF
   cmake --build --preset sanitize
   cmake --preset thread
-  cmake --build --preset thread --target nibble-run ServiceTest HTTPTest' >"$sanitized_log" 2>&1 &
+  cmake --build --preset thread --target nibble-run ServiceTest HTTPTest TableCacheTest GrammarCacheTest' >"$sanitized_log" 2>&1 &
 sanitized=$!
 
 say "Integration and Python tests"

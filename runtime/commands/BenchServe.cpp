@@ -8,6 +8,7 @@
 #include "nibble/runtime/Artifact.h"
 #include "nibble/runtime/Json.h"
 #include "runtime/commands/Verb.h"
+#include "runtime/load/Answer.h"
 #include "runtime/load/Load.h"
 #include "runtime/load/Report.h"
 #include "runtime/load/Workload.h"
@@ -94,9 +95,10 @@ static Result<void> askModels(Bench &bench) {
   Fetched fetched = fetch(bench.pool, "/v1/models", bench.headers, 10);
   if (!fetched.failure.empty())
     return failure(url + ": no answer (" + fetched.failure + "); is a server running there?");
-  if (fetched.status == 401 || fetched.status == 403)
-    return failure(url + ": the server wants a key (status " + std::to_string(fetched.status) +
-                   "); give it with --api-key");
+  if (fetched.status == 401)
+    return failure(url + ": the server wants a key; give it with --api-key");
+  if (fetched.status == 403)
+    return failure(url + ": the server refuses (status 403): " + errorMessage(fetched.body));
   if (fetched.status != 200) {
     if (!bench.model.empty())
       return {};
@@ -284,6 +286,13 @@ static Result<int> runBenchServe(const std::string &artifactPath, const LoadFlag
   return failure(flags.url + ": no request was answered");
 }
 
+static std::string checkRate(std::string &text) {
+  char *end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  bool good = end != text.c_str() && *end == 0 && value > 0;
+  return good ? std::string() : "expected a positive number or inf, not " + text;
+}
+
 void nibble::addBenchServeVerb(CLI::App &app, Choice &choice) {
   auto flags = std::make_shared<LoadFlags>();
   CLI::App *verb =
@@ -292,68 +301,89 @@ void nibble::addBenchServeVerb(CLI::App &app, Choice &choice) {
                "bench-serve --rate 1,2,4,8 --prompt sharegpt-prompt --output sharegpt-output "
                "--targets ttft=500,itl=100",
                "bench-serve --rate inf --requests 1000 --output exponential:128:512 --json"});
-  verb->add_option("--url", flags->url, "The server")->capture_default_str();
-  verb->add_option("--model", flags->model, "Name of the model (default: the first that the server lists)");
-  verb->add_option("--api-key", flags->apiKey, "Sent as bearer token");
-  verb->add_flag("--chat", flags->chat, "Use /v1/chat/completions; prompts are words");
-  auto *rate =
-      verb->add_option("--rate", flags->rates,
-                       "Open loop: requests a second, whatever comes back; a list is swept, inf sends all "
-                       "at once")
-          ->delimiter(',')
-          ->check(CLI::Validator(
-              [](std::string &text) {
-                char *end = nullptr;
-                double value = std::strtod(text.c_str(), &end);
-                bool good = end != text.c_str() && *end == 0 && value > 0;
-                return good ? std::string() : "expected a positive number or inf, not " + text;
-              },
-              "RATE"));
-  verb->add_option(
-          "--burstiness", flags->burstiness,
-          "Shape of the gamma distribution of the intervals: 1 is a Poisson process, less comes in bursts")
-      ->check(CLI::Range(0.01, 1000.0))
-      ->capture_default_str();
+  verb->description(
+      "Drives a running server, this program's serve or any other of OpenAI's API, and measures what its\n"
+      "clients see: tokens a second, the time to the first token (TTFT), between tokens (ITL), a token "
+      "behind\n"
+      "the first (TPOT) and of whole answers (E2E), each as p50, p90 and p99. The artifact's own model does\n"
+      "not run.");
+  verb->add_option("--url", flags->url, "The server (default: " + flags->url + ")")->option_text("URL");
+  verb->add_option("--api-key", flags->apiKey, "Key that the server asks for")->option_text("KEY");
+  verb->add_option("--model", flags->model, "Name of the model (default: the first that the server lists)")
+      ->option_text("NAME");
+  verb->add_flag("--chat", flags->chat,
+                 "Ask /v1/chat/completions instead of /v1/completions; implies --words");
+
+  auto *rate = verb->add_option("--rate", flags->rates,
+                                "Open loop: so many requests a second are sent, however slowly answers come; "
+                                "a list is measured one by one, inf sends all at once")
+                   ->delimiter(',')
+                   ->check(CLI::Validator(checkRate, "RATE"))
+                   ->option_text("RATE,...");
   verb->add_option("--concurrency", flags->concurrencies,
-                   "Closed loop: so many requests at a time; a list is swept (default: 1)")
+                   "Closed loop: so many clients, each of which sends its next request when it has its "
+                   "answer; a list is measured one by one (default: 1)")
       ->delimiter(',')
       ->check(CLI::Range(1, 1 << 16))
-      ->excludes(rate);
-  verb->add_option("--requests", flags->requests, "Requests of a load, for each seed")
+      ->excludes(rate)
+      ->option_text("N,... (not with --rate)");
+  verb->add_option("--burstiness", flags->burstiness,
+                   "With --rate, shape of the gamma distribution of the intervals: 1 is a Poisson process, "
+                   "less comes in bursts, more is more even (default: 1)")
+      ->check(CLI::Range(0.01, 1000.0))
+      ->option_text("SHAPE");
+  verb->add_option("--requests", flags->requests, "Requests of each load, for each seed (default: 128)")
       ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
-  verb->add_option(
-          "--prompt", flags->prompt,
-          "Tokens of prompts: a number, lognormal:MEAN:SIGMA, exponential:MEAN:CAP or sharegpt-prompt")
-      ->capture_default_str();
-  verb->add_option("--output", flags->output, "Tokens of outputs: the same, or sharegpt-output")
-      ->capture_default_str();
-  verb->add_flag("--words", flags->words, "Prompts are text, of about a token a word, instead of token ids");
-  verb->add_option("--vocabulary", flags->vocabulary,
-                   "Token ids to draw from (default: what the server tells, else this model's)")
-      ->check(CLI::Range(16, 1 << 24));
-  verb->add_option("--shared-prefix", flags->sharedTokens, "Tokens that all prompts begin with")
-      ->check(CLI::Range(0, 1 << 20))
-      ->capture_default_str();
-  verb->add_flag("--stop-at-eos", flags->stopsEarly, "Answers may end before their length (no ignore_eos)");
-  verb->add_option("--extra-body", flags->extra, "JSON object: further fields of every request");
-  verb->add_option("--warm-up", flags->warmUp, "Requests before those that count")
+      ->option_text("N");
+  verb->add_option("--warm-up", flags->warmUp, "Requests before those that count (default: 8)")
       ->check(CLI::Range(0, 100'000))
-      ->capture_default_str();
+      ->option_text("N");
   verb->add_option("--seeds", flags->seeds,
-                   "Runs of each load with different seeds (default: 3 for a sweep, else 1)")
-      ->check(CLI::Range(1, 1000));
+                   "Runs of each load, each with other lengths and arrivals (default: 3 where several loads "
+                   "are measured, else 1)")
+      ->check(CLI::Range(1, 1000))
+      ->option_text("N");
   verb->add_option("--seed", flags->seed,
-                   "The first seed; a server may remember the prompts of an earlier run with it")
-      ->capture_default_str();
-  verb->add_option(
-      "--targets", flags->targets,
-      "Milliseconds that an answer must keep to count as good: ttft=, itl= (99 of 100 gaps), tpot=, "
-      "e2e=");
-  verb->add_option("--timeout", flags->timeout, "Seconds after which a request counts as failed")
+                   "The first seed; a server that keeps prefixes may know the prompts of an earlier run with "
+                   "it (default: 0)")
+      ->option_text("N");
+
+  verb->add_option("--prompt", flags->prompt,
+                   "Tokens of prompts: a number, lognormal:MEAN:SIGMA, exponential:MEAN:CAP, or "
+                   "sharegpt-prompt, lengths as of ShareGPT's conversations (default: 128)")
+      ->option_text("LENGTHS");
+  verb->add_option("--output", flags->output,
+                   "Tokens of outputs: the same, or sharegpt-output (default: 128)")
+      ->option_text("LENGTHS");
+  verb->add_flag("--stop-at-eos", flags->stopsEarly,
+                 "Answers may end before that length (else ignore_eos is sent)");
+  verb->add_flag(
+      "--words", flags->words,
+      "Prompts are text of about a token a word instead of token ids, which not every server takes");
+  verb->add_option("--vocabulary", flags->vocabulary,
+                   "Token ids of prompts are below it (default: what the server tells, else this artifact's)")
+      ->check(CLI::Range(16, 1 << 24))
+      ->option_text("N");
+  verb->add_option("--shared-prefix", flags->sharedTokens,
+                   "Tokens that all prompts begin with alike (default: 0)")
+      ->check(CLI::Range(0, 1 << 20))
+      ->option_text("N");
+  verb->add_option("--extra-body", flags->extra,
+                   "Further fields of every request, as a JSON object; they replace those that are sent "
+                   "anyway (temperature is 0)")
+      ->option_text("JSON");
+  verb->add_option("--timeout", flags->timeout, "A request that takes longer has failed (default: 600)")
       ->check(CLI::Range(0.1, 1e6))
-      ->capture_default_str();
-  verb->add_option("--server-pid", flags->serverProcess, "Report the peak memory of this process");
+      ->option_text("SECONDS");
+
+  verb->add_option("--targets", flags->targets,
+                   "Milliseconds that an answer must keep to, as ttft=500,itl=100; tpot and e2e are known, "
+                   "too. Goodput, answers a second that keep to all, is then reported; itl is of 99 of 100 "
+                   "gaps")
+      ->option_text("TARGETS");
+  verb->add_option("--server-pid", flags->serverProcess,
+                   "Report the peak memory of this process of this machine, too")
+      ->option_text("PID");
   verb->add_flag("--quiet", flags->quiet, "No progress on stderr");
   verb->add_flag("--json", flags->json, "Print the result as JSON");
   verb->callback([flags, &choice] {

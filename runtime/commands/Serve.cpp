@@ -14,7 +14,7 @@ namespace {
 struct ServeFlags {
   RunFlags run;
   std::string host = "127.0.0.1", modelName, keyFile, accessLog, corsOrigin, toolStyle;
-  std::vector<std::string> keys;
+  std::vector<std::string> keys, allowedHosts;
   uint16_t port = 8080;
   uint32_t sequences = 64, tokenBudget = 512, queueRequests = 1024;
   uint64_t queueTokens = 1u << 20;
@@ -53,6 +53,7 @@ static Result<server::ServerOptions> serverOptions(const ServeFlags &flags) {
     if (key.empty())
       return failure("--api-key: expected a key, found an empty word");
   options.allowedOrigin = flags.corsOrigin;
+  options.allowedHosts = flags.allowedHosts;
   options.accessLog = flags.accessLog;
   options.timeout = std::chrono::milliseconds(static_cast<int64_t>(flags.timeout * 1000));
   if (!flags.toolStyle.empty()) {
@@ -60,11 +61,6 @@ static Result<server::ServerOptions> serverOptions(const ServeFlags &flags) {
   }
   options.bound = {.requests = flags.queueRequests, .tokens = flags.queueTokens};
   return options;
-}
-
-/// Whether the address can be reached from this machine alone.
-static bool isLoopback(const std::string &host) {
-  return host.starts_with("127.") || host == "::1" || host == "localhost";
 }
 
 static void sayHello(const server::Server &server, const ServeFlags &flags, bool hasKeys) {
@@ -76,7 +72,7 @@ static void sayHello(const server::Server &server, const ServeFlags &flags, bool
   std::fprintf(stderr, "model %s at %s/v1\n", server.modelName().c_str(), base.c_str());
   std::fprintf(stderr, "try: curl %s/v1/%s%s -d '{%s, \"stream\": true}'\n", base.c_str(),
                server.canChat() ? "chat/completions" : "completions", key.c_str(), prompt.c_str());
-  if (!isLoopback(flags.host) && !hasKeys)
+  if (!server.isLoopback() && !hasKeys)
     std::fputs("warning: whoever reaches this address may ask: there is no --api-key\n", stderr);
   std::fputs("ready\n", stderr);
 }
@@ -145,37 +141,70 @@ void nibble::addServeVerb(CLI::App &app, Choice &choice) {
   auto flags = std::make_shared<ServeFlags>();
   CLI::App *verb = addVerb(app, choice, "serve", "Answers OpenAI's clients over HTTP",
                            {"serve", "serve --port 0 --max-sequences 16 --memory 4G",
-                            "serve --host 0.0.0.0 --api-key-file keys.txt --access-log access.log"});
-  verb->add_option("--host", flags->host, "The address to listen at (default: 127.0.0.1)");
-  verb->add_option("--port", flags->port, "The port; 0 takes any (default: 8080)");
-  verb->add_option("--served-model-name", flags->modelName, "What requests call the model");
+                            "serve --host 0.0.0.0 --api-key-file keys.txt --access-log access.log",
+                            "serve --allow-host models.example   (behind a proxy of that name)"});
+  verb->add_option("--host", flags->host,
+                   "Address to listen on; 0.0.0.0 for all of this machine's (default: 127.0.0.1, which only "
+                   "this machine reaches)")
+      ->option_text("ADDRESS");
+  verb->add_option("--port", flags->port, "Port to listen on; 0 takes any that is free (default: 8080)")
+      ->option_text("PORT");
+  verb->add_option("--served-model-name", flags->modelName,
+                   "What requests call the model (default: the artifact's file name)")
+      ->option_text("NAME");
   verb->add_option("--api-key", flags->keys,
-                   "A key that requests must have one of; may be given several times")
-      ->allow_extra_args(false);
-  verb->add_option("--api-key-file", flags->keyFile, "A file with such keys, one a line");
+                   "Requests must have this key, or another one that is given: the option may be repeated "
+                   "(default: no key is asked for)")
+      ->allow_extra_args(false)
+      ->option_text("KEY");
+  verb->add_option("--api-key-file", flags->keyFile, "File of such keys, one a line")->option_text("FILE");
+  verb->add_option(
+          "--allow-host", flags->allowedHosts,
+          "Without keys, a server that only this machine reaches answers requests for localhost and "
+          "its addresses alone, lest web pages ask it by a name of their own; this name is answered, "
+          "too. May be repeated; * for every name")
+      ->allow_extra_args(false)
+      ->option_text("NAME");
   verb->add_option("--cors-origin", flags->corsOrigin,
-                   "Let scripts of web pages from here ask; * for all (default: none)");
-  verb->add_option("--max-sequences", flags->sequences, "Most sequences that run at a time (default: 64)")
-      ->check(CLI::Range(1, 65536));
-  verb->add_option("--token-budget", flags->tokenBudget, "Most tokens of a step (default: 512)")
-      ->check(CLI::Range(1, 65536));
-  verb->add_option("--queue-requests", flags->queueRequests, "Most requests that wait (default: 1024)")
-      ->check(CLI::PositiveNumber);
-  verb->add_option("--queue-tokens", flags->queueTokens,
-                   "Most tokens of prompts that wait (default: 1048576)")
-      ->check(CLI::PositiveNumber);
+                   "Lets scripts of this other site ask, such as https://chat.example; * for all (default: "
+                   "none; the page at / needs no permission)")
+      ->option_text("ORIGIN");
   verb->add_option("--memory", flags->memory,
-                   "What the process may come to take, as 8G or 512M (default: four fifths of what is free)")
-      ->transform(CLI::AsSizeValue(false));
-  verb->add_option("--request-timeout", flags->timeout, "Most seconds of a request (default: no bound)")
-      ->check(CLI::Range(0.0, 1e6));
+                   "All that the process may come to take, as 8G or 512M; what weights and buffers leave is "
+                   "for the KV cache (default: four fifths of what is free)")
+      ->transform(CLI::AsSizeValue(false))
+      ->option_text("SIZE");
+  verb->add_option("--max-sequences", flags->sequences,
+                   "Most answers generated at a time; further requests wait (default: 64)")
+      ->check(CLI::Range(1, 65536))
+      ->option_text("N");
+  verb->add_option("--token-budget", flags->tokenBudget,
+                   "Most tokens computed in one step, those of prompts included (default: 512)")
+      ->check(CLI::Range(1, 65536))
+      ->option_text("N");
+  verb->add_option("--queue-requests", flags->queueRequests,
+                   "Most requests that wait; further ones are told to try again later (default: 1024)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  verb->add_option("--queue-tokens", flags->queueTokens,
+                   "Most tokens in the prompts that wait (default: 1048576)")
+      ->check(CLI::PositiveNumber)
+      ->option_text("N");
+  verb->add_option("--request-timeout", flags->timeout,
+                   "A request that takes longer ends with what it has; 0 for no bound (default: 0)")
+      ->check(CLI::Range(0.0, 1e6))
+      ->option_text("SECONDS");
   verb->add_option("--drain-seconds", flags->drainSeconds,
-                   "How long requests may go on after SIGTERM or Ctrl-C (default: 30)")
-      ->check(CLI::Range(0.0, 1e6));
-  verb->add_option("--access-log", flags->accessLog, "A file for a line a request; - for standard output");
+                   "How long accepted requests may go on after SIGTERM or Ctrl-C (default: 30)")
+      ->check(CLI::Range(0.0, 1e6))
+      ->option_text("SECONDS");
+  verb->add_option("--access-log", flags->accessLog,
+                   "File to which a line is appended for each request; - for standard output (default: none)")
+      ->option_text("FILE");
   verb->add_option("--tool-style", flags->toolStyle,
-                   "How the model calls tools: llama3, hermes, mistral or mistral-args (default: as its chat "
-                   "template says)");
+                   "How the model writes calls of tools: llama3, hermes (Qwen's, too), mistral or "
+                   "mistral-args (default: as its chat template shows)")
+      ->option_text("STYLE");
   addRunFlags(*verb, flags->run);
   verb->callback([&choice, flags] {
     choice.action = [&choice, flags] { return runServe(choice.artifactPath, *flags); };

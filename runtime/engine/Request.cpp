@@ -24,9 +24,13 @@ Continuation::Continuation(Request &request, uint32_t index, const Tokenizer *to
   if (!tokenizer)
     return;
   detokenizer.emplace(*tokenizer, !input.spellsSpecial);
-  if (input.continuesText)
-    for (int32_t token : input.prompt)
-      detokenizer->push(token);
+  if (!input.continuesText)
+    return;
+  for (int32_t token : input.prompt)
+    detokenizer->push(token);
+  auto isText = [&](int32_t token) { return input.spellsSpecial || !tokenizer->isSpecial(token); };
+  if (grammar && std::ranges::any_of(input.prompt, isText))
+    grammar->continueText();
 }
 
 Result<SampledToken> Continuation::draw(std::span<float> logits, Sampler &sampler) {

@@ -25,6 +25,29 @@ uint32_t AutomatonBuilder::leaf(const Leaf &leaf) {
   return found->second;
 }
 
+uint32_t AutomatonBuilder::include(const Automaton &other) {
+  auto firstState = static_cast<uint32_t>(edges.size());
+  auto firstRule = static_cast<uint32_t>(automaton.rules.size());
+  std::vector<uint32_t> leaves;
+  for (const Leaf &one : other.leaves)
+    leaves.push_back(leaf(one));
+  for (const Automaton::State &state : other.states) {
+    auto begin = other.edges.begin() + state.firstEdge;
+    std::vector<Edge> &copied = edges.emplace_back(begin, begin + state.edges);
+    for (Edge &edge : copied) {
+      edge.target += firstState;
+      if (edge.kind == Edge::Kind::Leaf)
+        edge.what = leaves[edge.what];
+      else if (edge.kind != Edge::Kind::Free)
+        edge.what += firstRule;
+    }
+    automaton.states.push_back({.final = state.final});
+  }
+  for (Automaton::Rule rule : other.rules)
+    automaton.rules.push_back({rule.start + firstState, rule.nests});
+  return automaton.rules[firstRule].start;
+}
+
 void AutomatonBuilder::free(uint32_t from, uint32_t to) { edges[from].push_back({Edge::Kind::Free, to}); }
 
 void AutomatonBuilder::leafEdge(uint32_t from, uint32_t leaf, uint32_t to) {

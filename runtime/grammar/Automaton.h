@@ -16,6 +16,7 @@ namespace nibble::grammar {
 struct Leaf {
   DfaPtr dfa;
   uint32_t least = 0, most = unbounded;
+  bool isMark = false; // special tokens may spell it
 
   bool counts() const { return dfa->between != Dfa::dead && (least > 0 || most != unbounded); }
 };
@@ -70,6 +71,8 @@ public:
   uint32_t rule(bool nests); // with a new start
   uint32_t startOf(uint32_t rule) const { return automaton.rules[rule].start; }
   uint32_t leaf(const Leaf &leaf); // the same leaf has the same number
+  /// Copies all rules of another grammar; the start of its whole text.
+  uint32_t include(const Automaton &other);
 
   void free(uint32_t from, uint32_t to);
   void leafEdge(uint32_t from, uint32_t leaf, uint32_t to);
@@ -91,7 +94,8 @@ private:
   };
   struct LeafEqual {
     bool operator()(const Leaf &a, const Leaf &b) const {
-      return a.least == b.least && a.most == b.most && (a.dfa == b.dfa || *a.dfa == *b.dfa);
+      return a.least == b.least && a.most == b.most && a.isMark == b.isMark &&
+             (a.dfa == b.dfa || *a.dfa == *b.dfa);
     }
   };
   std::unordered_map<Leaf, uint32_t, LeafHash, LeafEqual> leafNumbers;

@@ -38,6 +38,18 @@ Result<Grammar> Grammar::fromRegex(std::string_view pattern) {
   return grammar;
 }
 
+Result<Grammar> Grammar::anyOf(std::span<const Grammar> grammars) {
+  AutomatonBuilder builder;
+  uint32_t start = builder.startOf(builder.rule(false));
+  for (const Grammar &one : grammars) {
+    builder.free(start, builder.include(*one.automaton));
+    NIBBLE_CHECK(builder.check());
+  }
+  Grammar grammar;
+  NIBBLE_TRY(grammar.automaton, builder.finish());
+  return grammar;
+}
+
 GrammarState::GrammarState(Grammar grammar, GrammarVocabulary vocabulary)
     : position(std::make_unique<Position>(std::move(grammar.automaton), std::move(vocabulary.vocabulary))) {}
 GrammarState::GrammarState(const GrammarState &other)
@@ -46,6 +58,7 @@ GrammarState::GrammarState(GrammarState &&) noexcept = default;
 GrammarState &GrammarState::operator=(GrammarState &&) noexcept = default;
 GrammarState::~GrammarState() = default;
 
+void GrammarState::continueText() { position->continueText(); }
 std::span<const uint32_t> GrammarState::mask() { return position->mask(); }
 bool GrammarState::accept(int32_t token) { return position->accept(token); }
 bool GrammarState::isComplete() const { return position->isComplete(); }

@@ -37,6 +37,8 @@ void Position::maskItem(const Item &item) {
   levels[0].items.assign(1, item);
   levels[0].complete = false;
   walk(first ? vocabulary->first : vocabulary->tokens, levels[0], 0, unbounded);
+  if (stacks.leafOf(item).isMark)
+    walk(vocabulary->marks, levels[0], 0, unbounded);
 }
 
 bool Position::maskByTable(const Item &item) {
@@ -119,21 +121,32 @@ bool Position::accept(int32_t token) {
     ended = true;
     return true;
   }
-  std::string_view text = atStart ? vocabulary->firstText(token) : vocabulary->text(token);
-  if (ended || text.empty())
+  std::optional<Place> next = ended ? std::nullopt : behind(token);
+  if (!next)
     return false;
+  stacks.merge(next->items);
+  if (next->items.size() > mostItems)
+    next->items.resize(mostItems);
+  stacks.compact(next->items);
+  place = std::move(*next);
+  atStart = maskIsValid = false;
+  return true;
+}
+
+std::optional<Place> Position::behind(int32_t token) {
   Place here = place, next;
+  std::string_view text = atStart ? vocabulary->firstText(token) : vocabulary->text(token);
+  if (text.empty()) {
+    text = vocabulary->markText(token);
+    std::erase_if(here.items, [&](const Item &item) { return !stacks.leafOf(item).isMark; });
+  }
+  if (text.empty())
+    return std::nullopt;
   for (char byte : text) {
     stacks.step(here, static_cast<uint8_t>(byte), next);
     std::swap(here, next);
     if (here.items.empty() && !here.complete)
-      return false;
+      return std::nullopt;
   }
-  stacks.merge(here.items);
-  if (here.items.size() > mostItems)
-    here.items.resize(mostItems);
-  stacks.compact(here.items);
-  place = std::move(here);
-  atStart = maskIsValid = false;
-  return true;
+  return here;
 }

@@ -7,6 +7,7 @@
 
 #include "Stacks.h"
 #include "Vocabulary.h"
+#include <optional>
 
 namespace nibble::grammar {
 
@@ -16,13 +17,17 @@ struct Position {
   std::span<const uint32_t> mask();
   bool accept(int32_t token);
   bool isComplete() const { return ended || place.complete; }
+  void continueText() {
+    atStart = false;
+    maskIsValid = false;
+  }
 
 private:
   std::shared_ptr<const Automaton> automaton;
   std::shared_ptr<const Vocabulary> vocabulary;
   Stacks stacks;
   Place place;
-  bool atStart = true; // no token yet
+  bool atStart = true; // of a text: no token yet, nor other text before it
   bool ended = false;  // an end token came
   bool maskIsValid = false;
   std::vector<uint32_t> bits;        // [words]
@@ -31,6 +36,8 @@ private:
 
   void allow(int32_t token) { bits[uint32_t(token) / 32] |= 1u << (uint32_t(token) % 32); }
   void maskItem(const Item &item);
+  /// Where `token` leads from here; null where it may not come.
+  std::optional<Place> behind(int32_t token);
   bool maskByTable(const Item &item);
   void maskCounted(const Leaf &leaf, const Item &item, const Table &table);
   /// Allows what of `trie` may come at `from`, of entries whose count is in [least, most].

@@ -30,10 +30,12 @@ Result<uint32_t> SchemaCompiler::text(const std::vector<std::string> &alternativ
   return builder.leaf({dfa});
 }
 
-uint32_t SchemaCompiler::mark(const Expr &expression) {
+uint32_t SchemaCompiler::mark(const Expr &expression, bool isAround) {
   Budget own;
-  return builder.leaf(
-      {std::make_shared<const Dfa>(std::move(**grammar::compile(expression, Spelling::Plain, false, own)))});
+  Leaf leaf = {
+      std::make_shared<const Dfa>(std::move(**grammar::compile(expression, Spelling::Plain, false, own)))};
+  leaf.isMark = isAround;
+  return builder.leaf(leaf);
 }
 
 Result<std::shared_ptr<const Automaton>> SchemaCompiler::compile(std::string_view before,
@@ -55,7 +57,7 @@ Result<std::shared_ptr<const Automaton>> SchemaCompiler::compile(std::string_vie
     if (text.empty())
       return;
     uint32_t next = builder.state();
-    builder.leafEdge(from, mark(literal(text)), next);
+    builder.leafEdge(from, mark(literal(text), true), next);
     from = next;
   };
   around(before);

@@ -81,7 +81,7 @@ private:
   Result<NumberForm> numberForm(const Conjunction &schemas, uint32_t types) const;
   Result<DfaPtr> number(const NumberForm &form);
   Result<uint32_t> text(const std::vector<std::string> &alternatives);
-  uint32_t mark(const Expr &expression);
+  uint32_t mark(const Expr &expression, bool isAround = false);
 
   // Objects and arrays.
   Result<void> object(const Waiting &rule);

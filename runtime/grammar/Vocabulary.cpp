@@ -26,6 +26,10 @@ void Vocabulary::arrange(const std::vector<Part> &parts, Trie &trie) {
   for (size_t token = 0; token < parts.size(); ++token)
     if (parts[token].length > 0)
       sorted.push_back({textOf(parts, static_cast<int32_t>(token)), static_cast<int32_t>(token)});
+  arrange(std::move(sorted), trie);
+}
+
+void Vocabulary::arrange(std::vector<Trie::Text> sorted, Trie &trie) {
   trie.build(sorted);
   longest = std::max(longest, trie.deepest());
 }
@@ -84,6 +88,25 @@ Vocabulary::Vocabulary(const Tokenizer &tokenizer, uint32_t size, std::span<cons
     arrange(firstTexts, first);
   else
     firstTexts = {};
+  // Where something stands between any two tokens, marks cannot be spelled exactly.
+  findMarks(tokenizer, separator.empty() ? static_cast<int32_t>(known) : 0);
+}
+
+void Vocabulary::findMarks(const Tokenizer &tokenizer, int32_t known) {
+  for (int32_t token = 0; token < known; ++token)
+    if (std::string_view piece = tokenizer.piece(token);
+        tokenizer.isSpecial(token) && !isEnd(token) && !piece.empty() && piece.size() <= longestToken)
+      markTexts.emplace(token, keep(piece));
+  std::vector<Trie::Text> sorted;
+  for (auto [token, part] : markTexts)
+    sorted.push_back({std::string_view(pool).substr(part.offset, part.length), token});
+  arrange(std::move(sorted), marks);
+}
+
+std::string_view Vocabulary::markText(int32_t token) const {
+  auto found = markTexts.find(token);
+  return found == markTexts.end() ? std::string_view()
+                                  : std::string_view(pool).substr(found->second.offset, found->second.length);
 }
 
 bool Vocabulary::isEnd(int32_t token) const { return std::ranges::binary_search(endTokens, token); }

@@ -9,6 +9,7 @@
 #include "Table.h"
 #include "nibble/runtime/Grammar.h"
 #include <list>
+#include <map>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -64,6 +65,7 @@ struct Vocabulary {
   std::vector<int32_t> endTokens;
   Trie tokens; // behind other tokens
   Trie first;  // as the first token; empty where that is no different
+  Trie marks;  // special tokens, which may spell marks
   bool firstDiffers = false;
   uint16_t longest = 0; // bytes
   mutable TableCache tables{tableBytes};
@@ -75,6 +77,8 @@ struct Vocabulary {
   std::string_view firstText(int32_t token) const {
     return firstDiffers ? textOf(firstTexts, token) : text(token);
   }
+  /// Of a special token; empty for others.
+  std::string_view markText(int32_t token) const;
   bool isEnd(int32_t token) const;
 
 private:
@@ -84,9 +88,12 @@ private:
   };
   std::string pool;
   std::vector<Part> texts, firstTexts; // [size]
+  std::map<int32_t, Part> markTexts;
   std::string_view textOf(const std::vector<Part> &parts, int32_t token) const;
   Part keep(std::string_view text);
   void arrange(const std::vector<Part> &parts, Trie &trie);
+  void arrange(std::vector<Trie::Text> sorted, Trie &trie);
+  void findMarks(const Tokenizer &tokenizer, int32_t known);
 };
 
 } // namespace nibble::grammar

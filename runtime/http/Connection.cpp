@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 using namespace nibble;
 using namespace nibble::http;
@@ -26,7 +28,7 @@ static std::string describe(const asio::ip::tcp::endpoint &end) {
 }
 
 Connection::Connection(Loop &loop, asio::ip::tcp::socket taken)
-    : loop(loop), socket(std::move(taken)), reader(loop.limits) {
+    : loop(loop), socket(std::move(taken)), reader(loop.limits), pace(loop.limits) {
   error_code code;
   auto end = socket.remote_endpoint(code);
   peer = code ? "unknown" : describe(end);
@@ -48,7 +50,7 @@ void Connection::start() {
 
 void Connection::refuse(unsigned status, const std::string &reason) {
   countBody(0);
-  keepsAlive = false;
+  keepsAlive = isHead = false;
   phase = Phase::Answering;
   readDeadline = Clock::time_point::max();
   guarded([&] {
@@ -73,6 +75,12 @@ void Connection::close() {
     left->hangUp();
 }
 
+void Connection::closeSlow() {
+  if (phase != Phase::Closed)
+    ++loop.slow;
+  close();
+}
+
 void Connection::drain() {
   if (phase == Phase::Reading && reader.stage() == RequestReader::Stage::Waiting && received().empty())
     close();
@@ -80,8 +88,8 @@ void Connection::drain() {
 
 void Connection::tick(Clock::time_point now) {
   guarded([&] {
-    if (now >= writeDeadline)
-      return close();
+    if (!writing.empty() && !pace.keeps(now, takenBytes()))
+      return closeSlow();
     // While nothing can be read any more for lack of room, a hang-up is noticed here.
     if (phase == Phase::Answering && !reading) {
       pollfd state = {socket.native_handle(), POLLRDHUP, 0};
@@ -211,7 +219,7 @@ void Connection::deliver(Exchange &from) {
   guarded([&] {
     Exchange::News news = exchange->take();
     if (news.overflow)
-      return close();
+      return closeSlow();
     if (news.whole || (news.abandoned && !begun && !news.reply)) {
       queueWhole(news.whole ? std::move(*news.reply)
                             : loop.errorReply(500, "the request was dropped without an answer"));
@@ -268,7 +276,15 @@ void Connection::queuePart(std::string part) {
 
 void Connection::tellUnsent() {
   if (exchange)
-    exchange->setUnsent(queuedBytes + writingBytes - writtenBytes);
+    exchange->setUnsent(unsentBytes());
+}
+
+uint64_t Connection::takenBytes() {
+  int waits = 0; // with the system: not acknowledged by the client's
+  if (::ioctl(socket.native_handle(), SIOCOUTQ, &waits) != 0)
+    waits = 0;
+  uint64_t given = givenBytes + writtenBytes;
+  return given - std::min(given, static_cast<uint64_t>(std::max(waits, 0)));
 }
 
 /// Sends what is queued, and goes on behind an answer that is sent whole.
@@ -276,6 +292,7 @@ void Connection::flush() {
   if (!writing.empty() || phase == Phase::Closed)
     return;
   if (queued.empty()) {
+    pace.rest();
     if (phase == Phase::Answering && answered)
       onAnswered();
     return;
@@ -283,14 +300,12 @@ void Connection::flush() {
   writing.swap(queued);
   writingBytes = std::exchange(queuedBytes, 0);
   writtenBytes = 0;
-  writeDeadline = Clock::now() + loop.limits.stalled;
   std::vector<asio::const_buffer> buffers;
   for (const std::string &part : writing)
     buffers.push_back(asio::buffer(part));
   auto onProgress = [this](error_code code, size_t bytes) -> size_t {
     if (bytes > writtenBytes) {
       writtenBytes = bytes;
-      writeDeadline = Clock::now() + loop.limits.stalled;
       tellUnsent();
     }
     return code ? 0 : kLargeRead;
@@ -302,8 +317,8 @@ void Connection::flush() {
 
 void Connection::onWritten(error_code code) {
   writing.clear();
+  givenBytes += writingBytes;
   writingBytes = writtenBytes = 0;
-  writeDeadline = Clock::time_point::max();
   if (phase == Phase::Closed)
     return;
   if (code)

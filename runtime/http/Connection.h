@@ -8,13 +8,12 @@
 #pragma once
 
 #include "runtime/http/Exchange.h"
+#include "runtime/http/Pace.h"
 #include "runtime/http/RequestReader.h"
 #include <boost/asio/ip/tcp.hpp>
 #include <unordered_set>
 
 namespace nibble::http {
-
-using Clock = std::chrono::steady_clock;
 
 /// What all connections of a server share.
 struct Loop {
@@ -25,6 +24,7 @@ struct Loop {
   ErrorReply errorReply;
   std::unordered_set<std::shared_ptr<Connection>> connections; // those that are not closed
   std::atomic<uint32_t> count = 0;                             // of them
+  std::atomic<uint64_t> slow = 0;                              // that were closed for being it
   uint64_t bodyBytes = 0;                                      // of all requests that are not complete
   bool draining = false;                                       // connections end behind their answers
   boost::asio::io_context io{1};
@@ -47,6 +47,10 @@ public:
   void drain();
   /// Closes at once.
   void close();
+  /// The same for a client that does not take what is written for it.
+  void closeSlow();
+  /// Of the answer, that are written and that the system has not taken yet.
+  uint64_t unsentBytes() const { return queuedBytes + writingBytes - writtenBytes; }
 
 private:
   enum class Phase : uint8_t {
@@ -80,13 +84,14 @@ private:
   std::string_view received() const { return std::string_view(buffer).substr(parsed, held - parsed); }
   void expect(std::chrono::milliseconds within) { readDeadline = Clock::now() + within; }
   void tellUnsent();
+  /// In all, by the client's own system.
+  uint64_t takenBytes();
 
   Loop &loop;
   boost::asio::ip::tcp::socket socket;
   std::string peer;
   Phase phase = Phase::Reading;
-  Clock::time_point readDeadline = Clock::time_point::max(), writeDeadline = Clock::time_point::max();
-  Clock::time_point lingersUntil;
+  Clock::time_point readDeadline = Clock::time_point::max(), lingersUntil;
 
   std::string buffer; // [parsed, held) is received and not used; a pending read fills what is behind
   size_t parsed = 0, held = 0;
@@ -102,6 +107,8 @@ private:
 
   std::vector<std::string> queued, writing;
   uint64_t queuedBytes = 0, writingBytes = 0, writtenBytes = 0; // the last: of `writing`
+  uint64_t givenBytes = 0;                                      // to the system, of earlier writes
+  Pace pace;
 };
 
 } // namespace nibble::http

@@ -6,6 +6,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 
 using namespace nibble;
 using namespace nibble::http;
@@ -24,6 +25,7 @@ struct Server::State : Loop {
   void accept();
   void onAccept(error_code code, tcp::socket socket);
   void tick();
+  void boundWaiting(const std::vector<std::shared_ptr<Connection>> &all);
   void stopAccepting();
   void stop();
 
@@ -31,6 +33,7 @@ struct Server::State : Loop {
   asio::steady_timer pause{io}, ticker{io};
   std::chrono::milliseconds tickEvery{100};
   bool ticking = false;
+  bool isLoopback = false;
   uint16_t port = 0;
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
 };
@@ -82,8 +85,29 @@ void Server::State::tick() {
     std::vector<std::shared_ptr<Connection>> all(connections.begin(), connections.end());
     for (auto &connection : all)
       connection->tick(now);
+    boundWaiting(all);
     tick();
   });
+}
+
+/// Whoever has most waiting goes first: those who read have next to nothing.
+void Server::State::boundWaiting(const std::vector<std::shared_ptr<Connection>> &all) {
+  std::vector<std::pair<uint64_t, Connection *>> waiting;
+  uint64_t sum = 0;
+  for (const auto &connection : all)
+    if (uint64_t bytes = connection->unsentBytes()) {
+      waiting.emplace_back(bytes, connection.get());
+      sum += bytes;
+    }
+  if (sum <= limits.allWaitingBytes)
+    return;
+  std::sort(waiting.begin(), waiting.end(), std::greater());
+  for (auto [bytes, connection] : waiting) {
+    if (sum <= limits.allWaitingBytes)
+      return;
+    connection->closeSlow();
+    sum -= bytes;
+  }
 }
 
 //===- Ending -------------------------------------------------------------------------------------------===//
@@ -111,12 +135,18 @@ void Server::State::stop() {
 
 static const std::string kLoopback = "127.0.0.1";
 
+static bool isOfThisMachine(const asio::ip::address &address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+  return address.is_loopback();
+}
+
 Result<Server> Server::listen(const std::string &address, uint16_t port, Limits limits,
                               std::function<void(Request, Response)> handler, ErrorReply errorReply) {
   auto state = std::make_shared<State>(limits);
   state->handler = std::move(handler);
   state->errorReply = std::move(errorReply);
-  auto shortest = std::min({limits.header, limits.body, limits.idle, limits.stalled});
+  auto shortest = std::min({limits.header, limits.body, limits.idle, limits.stalled, limits.slow});
   state->tickEvery = std::clamp(shortest / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(100));
 
   std::string name = address + ":" + std::to_string(port);
@@ -145,7 +175,9 @@ Result<Server> Server::listen(const std::string &address, uint16_t port, Limits 
   if (code)
     return failure(name + ": cannot listen: " + code.message() +
                    "; choose an address of this machine and a free port");
-  state->port = acceptor.local_endpoint(code).port();
+  end = acceptor.local_endpoint(code);
+  state->port = end.port();
+  state->isLoopback = isOfThisMachine(end.address());
   state->accept();
   return Server(std::move(state));
 }
@@ -164,7 +196,9 @@ Server::~Server() {
 }
 
 uint16_t Server::port() const { return state->port; }
+bool Server::isLoopback() const { return state->isLoopback; }
 uint32_t Server::connections() const { return state->count; }
+uint64_t Server::slowClients() const { return state->slow; }
 
 void Server::run() {
   // What a posted task throws must not end the server.

@@ -71,14 +71,18 @@ private:
 struct Limits {
   uint32_t headerBytes = 32u << 10;
   uint64_t bodyBytes = 16u << 20;
-  uint64_t allBodyBytes = 256u << 20;        // of all requests that are not complete; further ones get 503
-  std::chrono::milliseconds header{10'000};  // from the first byte (or the connection) to the last header
-  std::chrono::milliseconds body{60'000};    // from there to the body's last byte
-  std::chrono::milliseconds idle{75'000};    // between two requests of a connection
-  std::chrono::milliseconds stalled{30'000}; // a write that makes no progress
+  uint64_t allBodyBytes = 256u << 20;       // of all requests that are not complete; further ones get 503
+  std::chrono::milliseconds header{10'000}; // from the first byte (or the connection) to the last header
+  std::chrono::milliseconds body{60'000};   // from there to the body's last byte
+  std::chrono::milliseconds idle{75'000};   // between two requests of a connection
+  // Of a client that has to be waited for:
+  std::chrono::milliseconds stalled{30'000}; // it takes nothing
+  std::chrono::milliseconds slow{60'000};    // it takes less than `slowBytes` in that time
+  uint64_t slowBytes = 32u << 10;
   uint64_t waitingBytes = 8u << 20; // written by the handler and not yet taken by the client; a single part
                                     // may be larger
-  uint32_t connections = 16384;     // further ones get 503 and are closed
+  uint64_t allWaitingBytes = 256u << 20; // the same of all; beyond it those are closed who have most waiting
+  uint32_t connections = 16384;          // further ones get 503 and are closed
 };
 
 /// Answers what HTTP itself forbids: a reply for a status (400, 408, 413, 417, 431, 500, 501, 503) and a
@@ -95,7 +99,11 @@ public:
   ~Server();
 
   uint16_t port() const;
+  /// Whether the address can be reached from this machine alone.
+  bool isLoopback() const;
   uint32_t connections() const;
+  /// Clients so far that were closed because they did not take what was written for them (Limits).
+  uint64_t slowClients() const;
   /// Serves on the calling thread until stop(); once. The server must not be destroyed meanwhile.
   void run();
   /// From any thread: runs `task` on the event loop's thread, soon or after a delay.

@@ -28,7 +28,7 @@ void AnswerReader::onBody(std::string_view bytes, double now) {
 }
 
 /// {"error": {"message": ...}}, or whatever there is.
-static std::string errorMessage(const Json &document, std::string_view text) {
+static std::string messageIn(const Json &document, std::string_view text) {
   if (document.is_object() && document.contains("error")) {
     const Json &error = document["error"];
     if (error.is_string())
@@ -37,6 +37,10 @@ static std::string errorMessage(const Json &document, std::string_view text) {
       return error["message"].get<std::string>();
   }
   return std::string(text.substr(0, 200));
+}
+
+std::string nibble::load::errorMessage(std::string_view body) {
+  return messageIn(Json::parse(body, nullptr, false), body);
 }
 
 void AnswerReader::onEvent(std::string_view data, double now) {
@@ -48,7 +52,7 @@ void AnswerReader::onEvent(std::string_view data, double now) {
   if (!chunk.is_object())
     return fail("malformed", "an event is no JSON object: " + std::string(data.substr(0, 200)));
   if (chunk.contains("error"))
-    return fail("error event", errorMessage(chunk, data));
+    return fail("error event", messageIn(chunk, data));
   onChunk(chunk, now);
 }
 
@@ -106,9 +110,9 @@ void AnswerReader::onChunk(const Json &chunk, double now) {
 
 void AnswerReader::onEnd(const std::string &failure) {
   if (status != 0 && status != 200) {
-    fail(std::to_string(status), errorMessage(Json::parse(body, nullptr, false), body));
+    fail(std::to_string(status), errorMessage(body));
   } else if (status == 200 && !isStream) {
-    fail("not a stream", errorMessage(Json::parse(body, nullptr, false), body));
+    fail("not a stream", errorMessage(body));
   } else if (!failure.empty() && !isDone) {
     fail(failure, failure == "hang-up" && record.chunks != 0
                       ? "the connection ended behind " + std::to_string(record.chunks) + " chunks"

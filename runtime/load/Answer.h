@@ -38,6 +38,9 @@ struct RequestRecord {
   double perToken() const { return (last - first) / (outputTokens - 1); }
 };
 
+/// What a server says of an error: the message in {"error": {"message": ...}}, or whatever there is.
+std::string errorMessage(std::string_view body);
+
 class AnswerReader {
 public:
   explicit AnswerReader(RequestRecord &record) : record(record) {}

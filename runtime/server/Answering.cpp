@@ -5,6 +5,9 @@
 using namespace nibble;
 using namespace nibble::server;
 
+// What an answer in one piece may come to, and about what a log probability takes in it.
+static constexpr uint64_t kMostHeldBytes = 64u << 20, kLogprobBytes = 96;
+
 ApiError server::errorOf(const Refusal &refusal) {
   switch (refusal.kind) {
   case Refusal::Kind::Full:
@@ -85,14 +88,39 @@ void Answering::listen(GenerationRequest &request, uint32_t prompt) {
     };
 }
 
-void Answering::open(Letter &letter) {
-  if (!over)
-    std::visit([this](auto &content) { take(content); }, letter.content);
+void Answering::open(Letter &letter) noexcept {
+  try {
+    if (!over)
+      std::visit([this](auto &content) { take(content); }, letter.content);
+  } catch (const std::exception &) {
+    over = true; // the client learns of it by the missing end
+    generations->cancel();
+    visit.reset();
+  }
 }
 
-void Answering::take(HeardToken &token) { send(answer->hear(token)); }
+bool Answering::hold(size_t tokens, size_t alternatives) {
+  heldBytes += tokens * (1 + alternatives) * kLogprobBytes;
+  if (heldBytes <= kMostHeldBytes)
+    return true;
+  fail({.message =
+            "the answer with its log probabilities would be larger than " +
+            std::to_string(kMostHeldBytes >> 20) +
+            " MiB; ask for fewer of them, for less text or for fewer choices in one request, or stream it",
+        .param = "logprobs",
+        .code = "answer_too_large"});
+  return false;
+}
+
+void Answering::take(HeardToken &token) {
+  if (shape.streamed || hold(1, token.token.top.size()))
+    send(answer->hear(token));
+}
 
 void Answering::take(HeardPrompt &prompt) {
+  // A stream has them in the first events of its choices.
+  if (!prompt.tokens.empty() && !hold(prompt.tokens.size() * shape.choices, prompt.tokens.front().top.size()))
+    return;
   for (uint32_t choice = 0; choice < shape.choices; ++choice)
     answer->hearPrompt(prompt.prompt * shape.choices + choice, prompt.tokens);
 }

@@ -65,8 +65,8 @@ public:
 
   /// Submits a generation for each prompt, from any thread but the service's. What is refused is answered.
   void submit(std::vector<GenerationRequest> requests);
-  /// On the event loop's thread.
-  void open(Letter &letter);
+  /// On the event loop's thread. If memory runs out, this answer ends, and no other.
+  void open(Letter &letter) noexcept;
 
 private:
   void listen(GenerationRequest &request, uint32_t prompt);
@@ -75,6 +75,9 @@ private:
   void take(HeardEnd &end);
   void take(HeardRefusal &refusal);
   void send(std::string events);
+  /// So many tokens more are a part of the answer that is not sent before its end. False where they are too
+  /// many: the answer has failed.
+  bool hold(size_t tokens, size_t alternatives);
   void fail(const ApiError &error);
 
   std::shared_ptr<Visit> visit;
@@ -85,7 +88,8 @@ private:
   Metrics &metrics;
   std::shared_ptr<Generations> generations;
   Usage usage;
-  uint32_t ended = 0; // choices
+  uint32_t ended = 0;     // choices
+  uint64_t heldBytes = 0; // about what an answer takes that is sent at its end
   bool over = false;
 };
 

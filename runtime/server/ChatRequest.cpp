@@ -98,13 +98,11 @@ static void parseToolFields(Fields &fields, ChatRequest &request) {
   if (request.toolChoice.kind == ToolChoice::Kind::None) {
     request.tools.clear();
     request.prompt.tools = nullptr;
-  } else if (request.constraint.kind != Constraint::Kind::None &&
-             // A regular expression is about the text as it is generated, calls and all.
-             !(request.constraint.kind == Constraint::Kind::Regex &&
-               request.toolChoice.kind == ToolChoice::Kind::Auto)) {
+  } else if (request.constraint.kind == Constraint::Kind::Regex && mustCall(request.toolChoice)) {
+    // It is about the text as it is generated, calls and all, and says in which form they come.
     fields.fail(request.constraint.field,
-                "an answer of a given form can call no tools; leave out one of them, or say "
-                "\"tool_choice\": \"none\"");
+                "is about all that is generated, the forced call too, which has its own form; leave out one "
+                "of them, or say \"tool_choice\": \"auto\"");
   }
 }
 

@@ -1,7 +1,7 @@
-//===- ForcedCall.h - The form of a call that must be made --------------------------*- C++ -*-===//
+//===- ForcedCall.h - The forms of calls --------------------------------------------*- C++ -*-===//
 //
-// What a grammar is made of when the model may not but call: the prompt goes as far as the marks are certain
-// (they are special tokens in some vocabularies, which no grammar may spell), a schema has the rest.
+// What a grammar is made of when the model may not but call: the prompt goes as far as the marks are certain,
+// a schema has the rest. Where it may answer instead, the marks are its own to choose.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -17,5 +17,13 @@ struct ForcedForm {
 };
 ForcedForm forcedForm(ToolStyle style, const std::vector<Tool> &tools, const ToolChoice &choice,
                       bool parallel);
+
+/// A way to call one of the tools.
+struct CallForm {
+  std::string before; // the marks that a model of this style begins with
+  nlohmann::ordered_json schema;
+  std::string after;
+};
+std::vector<CallForm> callForms(ToolStyle style, const std::vector<Tool> &tools, bool parallel);
 
 } // namespace nibble::server

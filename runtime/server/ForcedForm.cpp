@@ -1,4 +1,4 @@
-//===- ForcedForm.cpp - The form of a call that must be made ----------------------------------===//
+//===- ForcedForm.cpp - The forms of calls ----------------------------------------------------===//
 #include "runtime/server/ForcedCall.h"
 
 using nlohmann::ordered_json;
@@ -44,6 +44,15 @@ static ordered_json callOf(const Tool &tool, const char *arguments, const std::s
   return call;
 }
 
+/// The arguments alone, as the name stands before them.
+static ordered_json argumentsOf(const Tool &tool) {
+  ordered_json schema = tool.parameters;
+  schema.erase("$schema");
+  if (schema.empty())
+    schema["type"] = "object";
+  return schema;
+}
+
 ForcedForm forcedForm(ToolStyle style, const std::vector<Tool> &tools, const ToolChoice &choice,
                       bool parallel) {
   std::vector<const Tool *> allowed;
@@ -51,13 +60,8 @@ ForcedForm forcedForm(ToolStyle style, const std::vector<Tool> &tools, const Too
     if (choice.kind != ToolChoice::Kind::Named || tool.name == choice.name)
       allowed.push_back(&tool);
 
-  if (style == ToolStyle::MistralArgs && allowed.size() == 1) {
-    ordered_json schema = allowed.front()->parameters;
-    schema.erase("$schema");
-    if (schema.empty())
-      schema["type"] = "object";
-    return {"[TOOL_CALLS]" + allowed.front()->name + "[ARGS]", std::move(schema), ""};
-  }
+  if (style == ToolStyle::MistralArgs && allowed.size() == 1)
+    return {"[TOOL_CALLS]" + allowed.front()->name + "[ARGS]", argumentsOf(*allowed.front()), ""};
   const char *arguments = style == ToolStyle::Llama3 ? "parameters" : "arguments";
   bool isList = style == ToolStyle::Mistral || style == ToolStyle::MistralArgs;
   const std::string root = isList ? "#/items" : "#";
@@ -77,6 +81,23 @@ ForcedForm forcedForm(ToolStyle style, const std::vector<Tool> &tools, const Too
   if (!parallel || choice.kind == ToolChoice::Kind::Named)
     list["maxItems"] = 1;
   return {"[TOOL_CALLS]", std::move(list), ""};
+}
+
+std::vector<CallForm> callForms(ToolStyle style, const std::vector<Tool> &tools, bool parallel) {
+  std::vector<CallForm> forms;
+  if (style == ToolStyle::MistralArgs) {
+    for (const Tool &tool : tools)
+      forms.push_back({"[TOOL_CALLS]" + tool.name + "[ARGS]", argumentsOf(tool), ""});
+    return forms;
+  }
+  ForcedForm form = forcedForm(style, tools, {ToolChoice::Kind::Required, {}}, parallel);
+  // Models of these styles were taught the one and the other.
+  if (style == ToolStyle::Llama3)
+    forms.push_back({"<|python_tag|>", form.schema, form.after});
+  if (style == ToolStyle::Mistral)
+    forms.push_back({form.prompt + " ", form.schema, form.after});
+  forms.push_back({std::move(form.prompt), std::move(form.schema), std::move(form.after)});
+  return forms;
 }
 
 } // namespace nibble::server

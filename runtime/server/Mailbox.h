@@ -16,7 +16,8 @@ namespace nibble::server {
 
 template <typename Letter> class Mailbox {
 public:
-  /// `post` runs a task on the event loop's thread, soon; `open` hears each letter there, in order.
+  /// `post` runs a task on the event loop's thread, soon; `open` hears each letter there, in order, and
+  /// throws nothing.
   Mailbox(std::function<void(std::function<void()>)> post, std::function<void(Letter &)> open)
       : state(std::make_shared<State>(std::move(open))), post(std::move(post)) {}
 

@@ -38,8 +38,8 @@ static size_t endingOf(FinishReason reason) {
   }
 }
 
-static constexpr const char *rejections[] = {"queue_full", "draining",     "invalid",  "too_long",
-                                             "too_large",  "unauthorized", "not_found"};
+static constexpr const char *rejections[] = {"queue_full", "draining",     "invalid",   "too_long",
+                                             "too_large",  "unauthorized", "not_found", "forbidden"};
 
 using Counter = std::atomic<uint64_t>;
 
@@ -160,7 +160,7 @@ static void writeService(Page &page, const ServiceStatistics &service) {
   page.counter("nibble:steps_total", "Steps of the engine.", service.steps);
 }
 
-std::string Metrics::text(const ServiceStatistics &service, uint32_t connections) const {
+std::string Metrics::text(const ServiceStatistics &service, const ClientFigures &clients) const {
   std::string text;
   text.reserve(32u << 10);
   Page page(text, series->labels);
@@ -189,7 +189,10 @@ std::string Metrics::text(const ServiceStatistics &service, uint32_t connections
   for (size_t i = 0; i < series->responses.size(); ++i)
     if (uint64_t count = read(series->responses[i]))
       page.sample("status", std::to_string(i + 100), count);
-  page.gauge("nibble:connections", "Open connections.", connections);
+  page.gauge("nibble:connections", "Open connections.", clients.connections);
+  page.counter("nibble:slow_clients_total",
+               "Connections closed because their client took its answer too slowly.",
+               static_cast<double>(clients.slow));
   page.counter("nibble:client_disconnects_total", "Clients that hung up before their answer was complete.",
                read(series->hangUps));
   page.counter("nibble:log_write_errors_total", "Lines of the access log that could not be written.",

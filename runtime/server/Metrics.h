@@ -31,7 +31,22 @@ private:
 };
 
 /// Why a request got no answer.
-enum class Rejection : uint8_t { QueueFull, Draining, Invalid, TooLong, TooLarge, Unauthorized, NotFound };
+enum class Rejection : uint8_t {
+  QueueFull,
+  Draining,
+  Invalid,
+  TooLong,
+  TooLarge,
+  Unauthorized,
+  NotFound,
+  Forbidden,
+};
+
+/// What the HTTP server knows of its clients.
+struct ClientFigures {
+  uint32_t connections = 0; // open now
+  uint64_t slow = 0;        // closed so far because they did not take their answers
+};
 
 class Metrics {
 public:
@@ -62,8 +77,8 @@ public:
   /// A client hung up before its answer was complete.
   void hungUp();
 
-  /// The whole exposition. `connections` are those open now.
-  std::string text(const ServiceStatistics &service, uint32_t connections) const;
+  /// The whole exposition.
+  std::string text(const ServiceStatistics &service, const ClientFigures &clients) const;
   /// For the header Content-Type of that text.
   static constexpr std::string_view contentType = "text/plain; version=0.0.4; charset=utf-8";
 

@@ -58,15 +58,13 @@ static void describeStream(AnswerOptions &answer, const GenerationFields &fields
   answer.tokenizer = model.tokenizer;
 }
 
-static Answered<std::shared_ptr<const GrammarState>> constrain(const ServedModel &model,
-                                                               const Constraint &constraint) {
+static Answered<std::optional<Grammar>> constrain(const ServedModel &model, const Constraint &constraint) {
   if (constraint.kind == Constraint::Kind::None)
-    return nullptr;
+    return std::nullopt;
   if (!model.tokenizer)
     return invalid(constraint.field,
                    "this model has no tokenizer, so there is no text that could have a form");
-  NIBBLE_TRY(Grammar grammar, model.grammars().compile(constraint));
-  return model.begin(std::move(grammar));
+  return model.grammars().compile(constraint);
 }
 
 //===- Chat
@@ -145,6 +143,20 @@ Answered<std::string> server::renderChat(const ServedModel &model, ChatPrompt pr
   return std::move(*rendered);
 }
 
+/// A form that the answer must have; the model may call all the same where it may choose.
+static Answered<std::optional<Grammar>> constrainChat(const ServedModel &model, const ChatRequest &request,
+                                                      ToolStyle style) {
+  NIBBLE_TRY(auto grammar, constrain(model, request.constraint));
+  // A regular expression is about all that is generated, calls and all.
+  if (!grammar || request.toolChoice.kind != ToolChoice::Kind::Auto ||
+      request.constraint.kind == Constraint::Kind::Regex)
+    return grammar;
+  auto either = callOr(*grammar, style, request.tools, request.parallelCalls);
+  if (!either)
+    return invalid("tools", either.error().message);
+  return std::move(*either);
+}
+
 Answered<PreparedChat> server::prepareChat(const ServedModel &model, ChatRequest request) {
   PreparedChat prepared;
   ChatAnswerOptions &answer = prepared.answer;
@@ -155,16 +167,17 @@ Answered<PreparedChat> server::prepareChat(const ServedModel &model, ChatRequest
     return invalid("tools", "this model's chat template shows it no tools; force a call by \"tool_choice\", "
                             "or leave them out");
   NIBBLE_TRY(std::string rendered, renderChat(model, std::move(request.prompt), answer.style));
-  NIBBLE_TRY(auto grammar, constrain(model, request.constraint));
-  if (request.toolChoice.kind == ToolChoice::Kind::Required ||
-      request.toolChoice.kind == ToolChoice::Kind::Named) {
+  std::optional<Grammar> grammar;
+  if (!mustCall(request.toolChoice)) { // else no text comes that could have a form
+    NIBBLE_TRY(grammar, constrainChat(model, request, answer.style));
+  } else {
     auto forced = forceCall(answer.style, request.tools, request.toolChoice, request.parallelCalls);
     if (!forced)
       return invalid("tools", forced.error().message);
     rendered += forced->prompt;
     continues |= !forced->prompt.empty();
     answer.forcedPrompt = forced->prompt;
-    grammar = model.begin(std::move(forced->grammar));
+    grammar = std::move(forced->grammar);
   }
   auto ids = encodeRendered(*model.tokenizer, rendered);
   if (!ids)
@@ -176,7 +189,8 @@ Answered<PreparedChat> server::prepareChat(const ServedModel &model, ChatRequest
   describeStream(answer, request.generation, model);
   NIBBLE_TRY(uint32_t room, roomFor(model, request.generation, ids->size(), 0, "messages"));
   prepared.generation = generationOf(model, request.generation, std::move(*ids), room);
-  prepared.generation.grammar = std::move(grammar);
+  if (grammar)
+    prepared.generation.grammar = model.begin(std::move(*grammar));
   prepared.generation.continuesText = continues;
   // Marks of calls are special tokens in some vocabularies.
   prepared.generation.spellsSpecial |= !request.tools.empty();
@@ -225,6 +239,9 @@ Answered<PreparedCompletion> server::prepareCompletion(const ServedModel &model,
   answer.choices = static_cast<uint32_t>(fields.choices * request.prompts.size());
   answer.dropsTokens = fields.maxTokens == 0;
   NIBBLE_TRY(auto grammar, constrain(model, request.constraint));
+  std::shared_ptr<const GrammarState> form;
+  if (grammar)
+    form = model.begin(std::move(*grammar));
   if (!model.tokenizer && !fields.stops.empty())
     return invalid("stop", "this model has no tokenizer; use \"stop_token_ids\"");
   for (const PromptInput &prompt : request.prompts) {
@@ -236,7 +253,7 @@ Answered<PreparedCompletion> server::prepareCompletion(const ServedModel &model,
     if (request.echo)
       answer.prompts.push_back(echoOf(model, prompt, ids, request.addSpecial));
     GenerationRequest generation = generationOf(model, fields, std::move(ids), room);
-    generation.grammar = grammar;
+    generation.grammar = form;
     generation.continuesText = true;
     if (!fields.seeded) // equal prompts get different texts
       generation.sampling.seed += prepared.generations.size();

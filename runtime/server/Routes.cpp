@@ -11,6 +11,8 @@ using namespace nibble::server;
 
 // Names of unknown fields that are remembered.
 static constexpr size_t kMostWarnings = 256;
+// Of a user's name: those who have asked lately are remembered.
+static constexpr size_t kMostOwnerBytes = 256;
 
 const Routes::Route Routes::table[] = {
     {.path = "/health", .method = "GET", .answer = &Routes::health, .isOpen = true},
@@ -32,6 +34,8 @@ static std::string allowed(std::string_view method) {
 void Routes::handle(http::Request request, http::Response response) {
   auto visit = std::make_shared<Visit>(backstage.reception, std::move(request), std::move(response));
   const std::string &path = visit->request().path, &method = visit->request().method;
+  if (auto refusal = backstage.guard.refuse(visit->request()))
+    return visit->fail(*refusal);
   auto page = pageReply(path, visit->request().header("if-none-match"));
   auto route = std::find_if(std::begin(table), std::end(table), [&](const Route &entry) {
     return entry.isPrefix ? path.starts_with(entry.path) && path.size() > entry.path.size()
@@ -116,7 +120,7 @@ void Routes::health(const VisitPtr &visit) {
 
 void Routes::metrics(const VisitPtr &visit) {
   visit->send({.contentType = std::string(Metrics::contentType),
-               .body = backstage.metrics.text(backstage.service.statistics(), backstage.connections()),
+               .body = backstage.metrics.text(backstage.service.statistics(), backstage.clients()),
                .headers = {}});
 }
 
@@ -185,7 +189,7 @@ void Routes::warnOfUnknown(const std::vector<std::string> &fields) {
 void Routes::generate(const VisitPtr &visit, std::unique_ptr<Answer> answer, Answering::Shape shape,
                       std::vector<GenerationRequest> requests, const GenerationFields &fields) {
   for (GenerationRequest &request : requests) {
-    request.owner = visit->owner.empty() ? fields.user : visit->owner;
+    request.owner = visit->owner.empty() ? fields.user.substr(0, kMostOwnerBytes) : visit->owner;
     if (backstage.timeout.count() > 0)
       request.deadline = Clock::now() + backstage.timeout;
   }
@@ -194,18 +198,21 @@ void Routes::generate(const VisitPtr &visit, std::unique_ptr<Answer> answer, Ans
   answering->submit(std::move(requests));
 }
 
+template <typename Asked, typename Prepared>
+Answered<Prepared> Routes::prepare(Visit &visit, Answered<Asked> (&parse)(const Json &, const RequestRules &),
+                                   Answered<Prepared> (&prepareParsed)(const ServedModel &, Asked),
+                                   GenerationFields &fields) {
+  NIBBLE_TRY(Json body, parseBody(visit.takeBody()));
+  NIBBLE_TRY(Asked request, parse(body, backstage.model.rules));
+  warnOfUnknown(request.unknown);
+  fields = request.generation;
+  NIBBLE_CHECK(backstage.model.checkName(fields.model));
+  return prepareParsed(backstage.model, std::move(request));
+}
+
 void Routes::chat(const VisitPtr &visit) {
-  auto body = parseBody(visit->takeBody());
-  if (!body)
-    return visit->fail(body.error());
-  auto request = parseChatRequest(*body, backstage.model.rules);
-  if (!request)
-    return visit->fail(request.error());
-  warnOfUnknown(request->unknown);
-  GenerationFields fields = request->generation;
-  if (auto known = backstage.model.checkName(fields.model); !known)
-    return visit->fail(known.error());
-  auto prepared = prepareChat(backstage.model, std::move(*request));
+  GenerationFields fields;
+  auto prepared = prepare(*visit, parseChatRequest, prepareChat, fields);
   if (!prepared)
     return visit->fail(prepared.error());
   prepared->answer.head = headOf("chatcmpl-");
@@ -219,17 +226,8 @@ void Routes::chat(const VisitPtr &visit) {
 }
 
 void Routes::completions(const VisitPtr &visit) {
-  auto body = parseBody(visit->takeBody());
-  if (!body)
-    return visit->fail(body.error());
-  auto request = parseCompletionRequest(*body, backstage.model.rules);
-  if (!request)
-    return visit->fail(request.error());
-  warnOfUnknown(request->unknown);
-  GenerationFields fields = request->generation;
-  if (auto known = backstage.model.checkName(fields.model); !known)
-    return visit->fail(known.error());
-  auto prepared = prepareCompletion(backstage.model, std::move(*request));
+  GenerationFields fields;
+  auto prepared = prepare(*visit, parseCompletionRequest, prepareCompletion, fields);
   if (!prepared)
     return visit->fail(prepared.error());
   prepared->answer.head = headOf("cmpl-");

@@ -7,6 +7,7 @@
 
 #include "runtime/server/Answering.h"
 #include "runtime/server/ApiKeys.h"
+#include "runtime/server/BrowserGuard.h"
 #include "runtime/server/ServedModel.h"
 #include "runtime/server/WorkQueue.h"
 #include <set>
@@ -23,8 +24,9 @@ struct Backstage {
   Reception &reception;
   LogWriter &warnings;
   ApiKeys keys;
-  std::chrono::milliseconds timeout{0};  // of a generation; 0: none
-  std::function<uint32_t()> connections; // open now
+  BrowserGuard guard;
+  std::chrono::milliseconds timeout{0};   // of a generation; 0: none
+  std::function<ClientFigures()> clients; // as they are now
 };
 
 class Routes {
@@ -59,6 +61,11 @@ private:
   /// Whether the visitor may enter; answers where not. Knows then whose the request is.
   bool admit(Visit &visit);
   void preflight(const VisitPtr &visit, std::string_view methods);
+  /// What a request's body asks for; its fields are needed once more later.
+  template <typename Asked, typename Prepared>
+  Answered<Prepared> prepare(Visit &visit, Answered<Asked> (&parse)(const Json &, const RequestRules &),
+                             Answered<Prepared> (&prepareParsed)(const ServedModel &, Asked),
+                             GenerationFields &fields);
   AnswerHead headOf(std::string_view prefix) const;
   void generate(const VisitPtr &visit, std::unique_ptr<Answer> answer, Answering::Shape shape,
                 std::vector<GenerationRequest> requests, const GenerationFields &fields);

@@ -14,9 +14,7 @@ Result<std::unique_ptr<ServedModel>> ServedModel::create(const Artifact &artifac
                                                          const Tokenizer *tokenizer, std::string name) {
   auto model = std::make_unique<ServedModel>();
   const Manifest &manifest = artifact.manifest();
-  model->name = !name.empty() ? std::move(name) : manifest.model.name;
-  if (model->name.empty())
-    model->name = std::filesystem::path(artifact.path()).filename().string();
+  model->name = !name.empty() ? std::move(name) : nameOf(artifact.path());
   std::string_view text = artifact.manifestText();
   std::string digits = hexDigits(SHA256::of(std::as_bytes(std::span(text.data(), text.size()))));
   model->fingerprint = "fp_" + digits.substr(0, 10) + "_" + engine.plan().variant->target;
@@ -33,6 +31,11 @@ Result<std::unique_ptr<ServedModel>> ServedModel::create(const Artifact &artifac
     NIBBLE_TRY(model->templates, findTemplates(artifact));
   }
   return model;
+}
+
+std::string ServedModel::nameOf(const std::string &path) {
+  std::filesystem::path file = std::filesystem::path(path).filename();
+  return file.extension() == ".nibble" ? file.stem().string() : file.string();
 }
 
 Answered<void> ServedModel::checkName(const std::optional<std::string> &asked) const {

@@ -17,8 +17,8 @@ namespace nibble::server {
 
 class ServedModel {
 public:
-  /// Artifact and tokenizer (null: none) must outlive it. `name` is what requests call it; empty: the
-  /// artifact's own.
+  /// Artifact and tokenizer (null: none) must outlive it. `name` is what requests call it; empty: what the
+  /// artifact's file is called.
   static Result<std::unique_ptr<ServedModel>> create(const Artifact &artifact, const Engine &engine,
                                                      const Tokenizer *tokenizer, std::string name);
 
@@ -38,6 +38,9 @@ public:
   /// Where a text begins in this grammar.
   std::shared_ptr<const GrammarState> begin(Grammar grammar) const;
   GrammarCache &grammars() const { return cache; }
+
+  /// "models/demo.nibble" is demo; other endings, as in Qwen2.5-0.5B, belong to the name.
+  static std::string nameOf(const std::string &path);
 
 private:
   mutable GrammarCache cache;

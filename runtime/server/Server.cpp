@@ -34,6 +34,16 @@ struct server::Server::State {
   }
 };
 
+/// A key is what no other site has; without one the browser's own word must do.
+static BrowserGuard guardOf(const ServerOptions &options, bool isLoopback) {
+  BrowserGuard guard = {.checksHost = isLoopback && options.keys.empty(),
+                        .checksOrigin = options.keys.empty(),
+                        .hosts = options.allowedHosts,
+                        .origin = options.allowedOrigin};
+  guard.hosts.push_back(options.address);
+  return guard;
+}
+
 Result<server::Server> server::Server::start(const Artifact &artifact, Engine &engine,
                                              const Tokenizer *tokenizer, const ServerOptions &options) {
   NIBBLE_TRY(auto model, ServedModel::create(artifact, engine, tokenizer, options.modelName));
@@ -59,16 +69,18 @@ Result<server::Server> server::Server::start(const Artifact &artifact, Engine &e
                          [](Letter &letter) { letter.to->open(letter); });
   state->service.emplace(engine, tokenizer, options.bound);
   state->work.emplace(options.parsers, kMostTasks, kMostTaskBytes);
-  state->backstage.emplace(Backstage{.model = *state->model,
-                                     .service = *state->service,
-                                     .metrics = state->metrics,
-                                     .mailbox = *state->mailbox,
-                                     .work = *state->work,
-                                     .reception = state->reception,
-                                     .warnings = state->warnings,
-                                     .keys = {},
-                                     .timeout = options.timeout,
-                                     .connections = [raw] { return raw->http->connections(); }});
+  state->backstage.emplace(Backstage{
+      .model = *state->model,
+      .service = *state->service,
+      .metrics = state->metrics,
+      .mailbox = *state->mailbox,
+      .work = *state->work,
+      .reception = state->reception,
+      .warnings = state->warnings,
+      .keys = {},
+      .guard = guardOf(options, state->http->isLoopback()),
+      .timeout = options.timeout,
+      .clients = [raw] { return ClientFigures{raw->http->connections(), raw->http->slowClients()}; }});
   for (const std::string &key : options.keys)
     state->backstage->keys.add(key);
   state->routes.emplace(*state->backstage);
@@ -85,6 +97,7 @@ server::Server::~Server() {
 }
 
 uint16_t server::Server::port() const { return state->http->port(); }
+bool server::Server::isLoopback() const { return state->http->isLoopback(); }
 const std::string &server::Server::modelName() const { return state->model->name; }
 bool server::Server::canChat() const { return state->model->templates.has_value(); }
 void server::Server::run() { state->http->run(); }

@@ -15,13 +15,14 @@ namespace nibble::server {
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 8080;                 // 0: any
-  std::string modelName;                // empty: the artifact's
-  std::vector<std::string> keys;        // none: everybody may ask
-  std::string allowedOrigin;            // of browsers' scripts; empty: none
-  std::string accessLog;                // a file, or "-"; empty: none
-  std::chrono::milliseconds timeout{0}; // of a request's generation; 0: none
-  std::optional<ToolStyle> toolStyle;   // else the chat template's own
+  uint16_t port = 8080;                  // 0: any
+  std::string modelName;                 // empty: that of the artifact's file
+  std::vector<std::string> keys;         // none: everybody may ask
+  std::string allowedOrigin;             // of browsers' scripts; empty: none
+  std::vector<std::string> allowedHosts; // names besides this machine's own (BrowserGuard)
+  std::string accessLog;                 // a file, or "-"; empty: none
+  std::chrono::milliseconds timeout{0};  // of a request's generation; 0: none
+  std::optional<ToolStyle> toolStyle;    // else the chat template's own
   QueueBound bound;
   http::Limits limits;
   uint32_t parsers = 2; // threads
@@ -37,6 +38,8 @@ public:
   ~Server();
 
   uint16_t port() const;
+  /// Whether the address can be reached from this machine alone.
+  bool isLoopback() const;
   const std::string &modelName() const;
   /// Whether the model has a chat template, without which only texts can be continued.
   bool canChat() const;

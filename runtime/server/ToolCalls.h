@@ -44,6 +44,10 @@ struct ToolChoice {
   Kind kind = Kind::Auto;
   std::string name; // where Named
 };
+/// Whether there is no answer but calls.
+inline bool mustCall(const ToolChoice &choice) {
+  return choice.kind == ToolChoice::Kind::Required || choice.kind == ToolChoice::Kind::Named;
+}
 /// The field `tool_choice` (null: auto where there are tools, else none). A function that is not among the
 /// tools is an error, and so is "required" without any.
 Result<ToolChoice> parseToolChoice(const nlohmann::ordered_json &choice, const std::vector<Tool> &tools);
@@ -51,12 +55,18 @@ Result<ToolChoice> parseToolChoice(const nlohmann::ordered_json &choice, const s
 /// A call that the model cannot but make.
 struct ForcedCall {
   std::string prompt; // to be appended to the rendered template, special tokens parsed; may be empty
-  Grammar grammar;    // of what is generated after it
+  Grammar grammar;    // of what is generated behind it
 };
 /// For Kind::Required and Kind::Named. `parallel`: several calls may come where the style lets a grammar say
 /// so. Fails where a schema does; the message names the tool.
 Result<ForcedCall> forceCall(ToolStyle style, const std::vector<Tool> &tools, const ToolChoice &choice,
                              bool parallel = true);
+
+/// For Kind::Auto where an answer without calls must have a form: text of `answer`, or calls as above, but
+/// behind marks that are generated, too. In Llama 3's style, whose calls need no mark, an answer that has the
+/// form of a call is one.
+Result<Grammar> callOr(const Grammar &answer, ToolStyle style, const std::vector<Tool> &tools,
+                       bool parallel = true);
 
 /// One more piece of an answer, as a stream's deltas have them.
 struct ToolPiece {

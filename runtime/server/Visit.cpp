@@ -84,6 +84,8 @@ static std::optional<Rejection> rejectionOf(const ApiError &error) {
   switch (error.status) {
   case 401:
     return Rejection::Unauthorized;
+  case 403:
+    return Rejection::Forbidden;
   case 404:
     return Rejection::NotFound;
   case 413:

@@ -33,7 +33,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.server.key and self.headers["Authorization"] != f"Bearer {self.server.key}":
-            return self.reply(401, {"error": {"message": "who are you?"}})
+            return self.reply(self.server.refusal, {"error": {"message": "who are you?"}})
         self.reply(200, {"object": "list", "data": [{"id": "fake", "meta": {"n_vocab": 1600}}]})
 
     def event(self, data):
@@ -97,6 +97,7 @@ def server():
     server.lock = threading.Lock()
     server.requests, server.running, server.most = [], 0, 0
     server.kinds, server.counts, server.at_once, server.key = lambda index: "whole", "last", 1, ""
+    server.refusal = 401
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -234,6 +235,10 @@ def test_keys_and_errors_are_clear(server):
     done = bench(server, "--requests", 1, check=False)
     assert done.returncode == 1 and "--api-key" in done.stderr
     assert bench(server, "--requests", 1, "--output", 2, "--api-key", "secret").returncode == 0
+    server.refusal = 403
+    done = bench(server, "--requests", 1, check=False)
+    assert done.returncode == 1 and "who are you?" in done.stderr
+    server.refusal = 401
     server.kinds = lambda index: 429
     done = bench(server, "--requests", 1, "--output", 2, "--api-key", "secret", check=False)
     assert done.returncode == 1 and "the queue is full" in done.stderr

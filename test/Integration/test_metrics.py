@@ -12,7 +12,7 @@ parser = pytest.importorskip("prometheus_client.parser", reason="prometheus_clie
 
 COUNTERS = """vllm:prefix_cache_queries vllm:prefix_cache_hits vllm:num_preemptions vllm:prompt_tokens vllm:generation_tokens
 vllm:request_success nibble:requests_rejected nibble:http_responses nibble:log_write_errors nibble:client_disconnects
-nibble:steps nibble:computed_prompt_tokens""".split()
+nibble:steps nibble:computed_prompt_tokens nibble:slow_clients""".split()
 GAUGES = """vllm:num_requests_running vllm:num_requests_waiting vllm:kv_cache_usage_perc nibble:queue_tokens
 nibble:kv_cache_pages nibble:kv_cache_pages_used nibble:prefix_cache_idle_pages nibble:connections""".split()
 HISTOGRAMS = """vllm:time_to_first_token_seconds vllm:inter_token_latency_seconds vllm:e2e_request_latency_seconds

@@ -256,12 +256,31 @@ def test_tools_that_a_template_shows(compiled, tmp_path):
     (checkpoint / "tokenizer_config.json").write_text(json.dumps(config))
     with serving(compiled(checkpoint, "--precision=int4")) as server:
         client = openai.OpenAI(base_url=server.url + "/v1", api_key="none", max_retries=0)
-        plain = client.chat.completions.create(model="llama", messages=QUESTION, temperature=0, max_tokens=30)
-        told = client.chat.completions.create(model="llama", messages=QUESTION, tools=[ADD], temperature=0, max_tokens=30)
+        model = client.models.list().data[0].id
+        plain = client.chat.completions.create(model=model, messages=QUESTION, temperature=0, max_tokens=30)
+        told = client.chat.completions.create(model=model, messages=QUESTION, tools=[ADD], temperature=0, max_tokens=30)
         assert told.usage.prompt_tokens > plain.usage.prompt_tokens + 50
         assert told.choices[0].message.content and told.choices[0].finish_reason in ("stop", "length")
-        forced = client.chat.completions.create(model="llama", messages=QUESTION, tools=[ADD], tool_choice="required", seed=1)
+        forced = client.chat.completions.create(model=model, messages=QUESTION, tools=[ADD], tool_choice="required", seed=1)
         check_call(forced.choices[0].message.tool_calls[0])
+        # With a form of the answer as well: one or the other, as the client's own classes read them.
+        class Sum(pydantic.BaseModel):
+            sum: int
+
+        class Near(pydantic.BaseModel):
+            place: Literal["home", "river"]
+
+        marks = {str(server.post("/tokenize", {"prompt": text})["tokens"][0]): 100 for text in ("<", "{")}
+        found = set()
+        for first, bias in marks.items():
+            message = client.chat.completions.parse(model=model, messages=QUESTION, tools=[openai.pydantic_function_tool(Near)],
+                                                    response_format=Sum, seed=1, logit_bias={first: bias}).choices[0].message
+            if message.tool_calls:
+                assert isinstance(message.tool_calls[0].function.parsed_arguments, Near)
+            else:
+                assert isinstance(message.parsed, Sum)
+            found.add(bool(message.tool_calls))
+        assert found == {True, False}
 
 
 # ------------------------------------------------------------------------------------------------------------- Errors

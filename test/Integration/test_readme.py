@@ -50,6 +50,13 @@ def test_python_prints_what_it_says(server):  # noqa: F811
             assert done.stdout.splitlines() == re.findall(r"^print\(.*  # (.*)$", text, re.M)
 
 
+def test_every_verb_is_named(demo):  # noqa: F811
+    verbs = re.findall(r"^  ([a-z-]+) {2,}\S", demo("--help").stdout.split("Subcommands:")[1], re.M)
+    assert len(verbs) > 8
+    for verb in verbs:
+        assert re.search(rf"^\|[^|]*`{verb}`", README, re.M), verb
+
+
 def test_blocks_that_build_name_what_there_is():
     presets = {p["name"] for p in json.loads((ROOT / "CMakePresets.json").read_text())["configurePresets"]}
     console = "".join(text for kind, text in BLOCKS if kind == "console")

@@ -51,10 +51,11 @@ def test_it_says_what_it_serves_and_how_to_ask(server):
         assert done.stdout.rstrip().endswith("data: [DONE]"), done.stdout + done.stderr
 
 
-def test_models_and_health(server):
+def test_models_and_health(server, demo):
     status, headers, text = server.request("GET", "/v1/models")
     assert status == 200
     entry, = json.loads(text)["data"]
+    assert entry["id"] == demo.path.name  # whatever the checkpoint's architecture
     assert entry["object"] == "model" and entry["root"] == entry["id"] and entry["max_model_len"] == 1024
     assert isinstance(entry["created"], int) and entry["owned_by"]
     assert json.loads(server.request("GET", "/v1/models/" + entry["id"])[2]) == entry
@@ -385,7 +386,81 @@ def test_other_origins_only_where_they_are_let(server, demo):
             "http://page.example"
 
 
+def test_without_keys_only_names_of_this_machine_are_answered(server, demo):
+    """A web page whose name points to this machine must not read what the server says."""
+    def ask(server, host, path="/v1/models", **options):
+        return server.request("POST" if path.startswith("/v1/comp") else "GET", path,
+                              {"prompt": "a", "max_tokens": 1} if path.startswith("/v1/comp") else None,
+                              headers={"Host": host, **options.pop("headers", {})}, **options)
+
+    for host in (f"127.0.0.1:{server.port}", "localhost", "LOCALHOST:1", "[::1]:8080", "chat.localhost", "127.1.2.3"):
+        assert ask(server, host)[0] == 200, host
+    before = server.metrics()
+    paths = ["/v1/models", "/v1/completions", "/", "/metrics", "/health", "/nowhere"]
+    for path in paths:
+        answer = ask(server, "evil.example:8080", path)
+        assert answer[0] == 403 and error_of(answer)["code"] == "host_not_allowed", answer
+        assert "--allow-host" in answer[2] and "evil.example" in answer[2]
+    rejected = "nibble:requests_rejected_total"
+    assert server.metrics()[rejected] - before[rejected] == len(paths)
+    with serving(demo, "--allow-host", "models.example", "--allow-host", "10.1.2.3") as named:
+        for host, status in (("models.example", 200), ("Models.Example:443", 200), ("10.1.2.3", 200), ("x.models.example", 403),
+                             ("localhost", 200)):
+            assert ask(named, host)[0] == status, host
+    with serving(demo, "--allow-host", "*") as every:
+        assert ask(every, "evil.example")[0] == 200
+    with serving(demo, "--api-key", "k") as locked:
+        assert ask(locked, "evil.example", headers={"Authorization": "Bearer k"})[0] == 200
+    with serving(demo, "--host", "0.0.0.0") as reachable:
+        assert ask(reachable, "machine.example")[0] == 200
+
+
+def test_pages_of_other_sites_make_it_do_nothing(server, demo):
+    """Browsers send such requests without asking, and only keep the answer from the page."""
+    def ask(server, origin, **headers):
+        return server.request("POST", "/v1/completions", {"prompt": "a", "max_tokens": 1},
+                              headers={"Content-Type": "text/plain", "Origin": origin, **headers})
+
+    before = server.metrics()["vllm:generation_tokens_total"]
+    for origin in ("https://evil.example", "http://localhost:1", "null"):
+        answer = ask(server, origin)
+        assert answer[0] == 403 and error_of(answer)["code"] == "origin_not_allowed"
+        assert "--cors-origin" in answer[2]
+    assert ask(server, "https://proxy.example", **{"Sec-Fetch-Site": "cross-site"})[0] == 403
+    assert server.metrics()["vllm:generation_tokens_total"] == before
+    assert ask(server, server.url)[0] == 200  # its own page
+    with serving(demo, "--cors-origin", "https://chat.example") as allowing:
+        assert ask(allowing, "https://chat.example")[0] == 200
+        assert ask(allowing, "https://evil.example")[0] == 403
+    with serving(demo, "--api-key", "k") as locked:
+        assert ask(locked, "https://evil.example", Authorization="Bearer k")[0] == 200
+
+
 # -------------------------------------------------------------------------------------------- Overload, hang-ups, ends
+
+
+def test_a_client_that_does_not_read_its_answer_is_dropped(demo):
+    with serving(demo) as server, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", server.port))
+        body = json.dumps({**LONG, "stream": True, "logprobs": 10})
+        client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        server.wait_until(lambda now: now["nibble:slow_clients_total"] == 1, seconds=60)
+        figures = server.wait_until(lambda now: now["vllm:num_requests_running"] == 0
+                                    and now["nibble:client_disconnects_total"] == 1)
+        assert figures["vllm:kv_cache_usage_perc"] == 0
+        assert figures["vllm:generation_tokens_total"] < 16 * 1000
+
+
+def test_an_answer_has_a_size(demo):
+    """Log probabilities of many prompts for many choices would take gigabytes."""
+    with serving(demo) as server:
+        body = {"prompt": [[5 + i] * 900 for i in range(16)], "n": 16, "max_tokens": 1, "echo": True, "logprobs": 5}
+        answer = server.request("POST", "/v1/completions", body)
+        assert answer[0] == 400 and error_of(answer)["code"] == "answer_too_large"
+        server.wait_until(lambda now: now["vllm:num_requests_running"] + now["vllm:num_requests_waiting"] == 0)
+        answer = server.post("/v1/completions", {**body, "prompt": body["prompt"][0], "n": 2})
+        assert len(answer["choices"][1]["logprobs"]["tokens"]) == 901
 
 
 def test_a_client_that_hangs_up_frees_its_pages(demo):
@@ -401,7 +476,7 @@ def test_a_client_that_hangs_up_frees_its_pages(demo):
         # And one that waits for a whole answer.
         waiting = socket.create_connection(("127.0.0.1", server.port))
         body = json.dumps(LONG)
-        waiting.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        waiting.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         server.wait_until(lambda now: now["vllm:num_requests_running"] > 0)
         waiting.close()
         figures = server.wait_until(lambda now: now["vllm:num_requests_running"] == 0)
@@ -538,7 +613,7 @@ def test_a_log_that_nobody_reads_stops_nothing(demo):
                 break
         for _ in range(5):
             with socket.create_connection(("127.0.0.1", port)) as client:
-                client.sendall(b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 assert client.recv(100).startswith(b"HTTP/1.1 200")
         assert process.poll() is None
     finally:

@@ -88,14 +88,58 @@ def test_calls_are_found(shown, style):
             assert [(call["name"], call["arguments"]) for call in streamed[1]] == calls
 
 
+ZONED = [{"type": "function", "function": {"name": name, "parameters": {
+    "type": "object", "properties": {"zone": {"$ref": "#/$defs/Zone"}}, "required": ["zone"],
+    "additionalProperties": False, "$defs": {"Zone": {"enum": ["UTC", "CET"]}}}}} for name in ("add", "now")]
+SUM = {"type": "object", "properties": {"sum": {"type": "integer", "minimum": 0, "maximum": 99}}, "required": ["sum"],
+       "additionalProperties": False}
+AS_SUM = {"type": "json_schema", "json_schema": {"name": "sum", "strict": True, "schema": SUM}}
+
+
+@pytest.mark.parametrize("style", SAID)
+def test_calls_or_an_answer_of_a_form(shown, style):
+    """The model may call or answer; a bias leads it to the one or to the other where the grammar leaves both open."""
+    with serving(shown, "--tool-style", style) as server:
+        def bias(*texts):
+            return {str(server.post("/tokenize", {"prompt": text})["tokens"][0]): 100 for text in texts}
+
+        leads = {"call": bias("<", "["), "answer": bias("{", "sum", "s"), "either": {}}
+        for lead, tokens in leads.items():
+            for seed in range(4):
+                body = {"messages": QUESTION, "tools": ZONED, "response_format": AS_SUM, "parallel_tool_calls": False,
+                        "logit_bias": tokens, "max_tokens": 400, "seed": seed}
+                choice = server.post("/v1/chat/completions", body)["choices"][0]
+                message = choice["message"]
+                calls = [(call["function"]["name"], call["function"]["arguments"]) for call in message.get("tool_calls") or []]
+                assert choice["finish_reason"] == ("tool_calls" if calls else "stop")
+                assert lead == "either" or bool(calls) == (lead == "call")
+                if calls:
+                    (name, arguments), = calls
+                    assert message["content"] is None and name in ("add", "now")
+                    assert json.loads(arguments)["zone"] in ("UTC", "CET")
+                else:
+                    assert 0 <= json.loads(message["content"])["sum"] <= 99
+                streamed = from_stream(server, body)
+                assert streamed[0] == message["content"] and streamed[2] == choice["finish_reason"]
+                assert [(call["name"], call["arguments"]) for call in streamed[1]] == calls
+        body = {"messages": QUESTION, "tools": ZONED, "response_format": AS_SUM, "max_tokens": 400, "seed": 1}
+        answer = server.post("/v1/chat/completions", {**body, "tool_choice": "none", "logit_bias": leads["call"]})["choices"][0]
+        assert 0 <= json.loads(answer["message"]["content"])["sum"] <= 99 and answer["finish_reason"] == "stop"
+        for forced in ("required", {"type": "function", "function": {"name": "now"}}):
+            answer = server.post("/v1/chat/completions", {**body, "tool_choice": forced, "logit_bias": leads["answer"]})["choices"][0]
+            assert answer["message"]["content"] is None and answer["finish_reason"] == "tool_calls"
+            for call in answer["message"]["tool_calls"]:
+                assert json.loads(call["function"]["arguments"])["zone"] in ("UTC", "CET")
+        loose = server.post("/v1/chat/completions", {**body, "response_format": {"type": "json_object"}})["choices"][0]
+        if loose["finish_reason"] == "stop":
+            assert isinstance(json.loads(loose["message"]["content"]), dict)
+
+
 @pytest.mark.parametrize("style", SAID)
 def test_calls_are_forced(shown, style):
     with serving(shown, "--tool-style", style) as server:
         for choice in ("required", {"type": "function", "function": {"name": "now"}}):
-            tools = [{"type": "function", "function": {"name": name, "parameters": {
-                "type": "object", "properties": {"zone": {"$ref": "#/$defs/Zone"}}, "required": ["zone"],
-                "additionalProperties": False, "$defs": {"Zone": {"enum": ["UTC", "CET"]}}}}} for name in ("add", "now")]
-            body = {"messages": QUESTION, "tools": tools, "tool_choice": choice, "parallel_tool_calls": False, "seed": 2}
+            body = {"messages": QUESTION, "tools": ZONED, "tool_choice": choice, "parallel_tool_calls": False, "seed": 2}
             message = server.post("/v1/chat/completions", body)["choices"][0]["message"]
             call, = message["tool_calls"]
             assert message["content"] is None
@@ -103,5 +147,5 @@ def test_calls_are_forced(shown, style):
             assert json.loads(call["function"]["arguments"])["zone"] in ("UTC", "CET")
             # The answer goes back into a conversation.
             answer = server.post("/v1/chat/completions", {"messages": [
-                *QUESTION, message, {"role": "tool", "tool_call_id": call["id"], "content": "12"}], "tools": tools, "max_tokens": 5})
+                *QUESTION, message, {"role": "tool", "tool_call_id": call["id"], "content": "12"}], "tools": ZONED, "max_tokens": 5})
             assert answer["usage"]["completion_tokens"] > 0

@@ -3,6 +3,7 @@
 #include "Matching.h"
 #include "NaiveMatcher.h"
 #include <random>
+#include <set>
 
 using namespace nibble;
 using namespace nibble::test;
@@ -133,6 +134,139 @@ TEST(MaskTest, SchemasMasksAreExact) {
   EXPECT_GT(masks, 1000u);
   EXPECT_GT(completed, 30u);
   EXPECT_GT(allowedBits, masks * 2);
+}
+
+TEST(MaskTest, AnyOfSeveralIsTheirUnion) {
+  auto toy = toyTokenizer(pieces);
+  ASSERT_TRUE(toy) << toy.error().message;
+  auto count = static_cast<uint32_t>(pieces.size());
+  GrammarVocabulary vocabulary(toy->tokenizer, count + 1, toy->ends);
+  size_t onlyFirst = 0, onlySecond = 0, both = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    SchemaGenerator generator(1000 + seed);
+    Json schemas[] = {generator.root(), generator.root()};
+    std::vector<Grammar> grammars;
+    for (const Json &schema : schemas) {
+      auto grammar = Grammar::fromSchema(schema);
+      ASSERT_TRUE(grammar) << schema.dump() << ": " << grammar.error().message;
+      grammars.push_back(*grammar);
+    }
+    auto either = Grammar::anyOf(grammars);
+    ASSERT_TRUE(either) << either.error().message;
+    GrammarState state(*either, vocabulary);
+    std::string text;
+    for (int step = 0; step < 20; ++step) {
+      auto mask = state.mask();
+      bool whole = NaiveMatcher(schemas[0], text).isWhole() || NaiveMatcher(schemas[1], text).isWhole();
+      ASSERT_EQ(isSet(mask, static_cast<int32_t>(count)), whole) << text;
+      std::vector<int32_t> allowed;
+      for (uint32_t t = 0; t < count; ++t) {
+        bool first = NaiveMatcher(schemas[0], text + pieces[t]).begins(),
+             second = NaiveMatcher(schemas[1], text + pieces[t]).begins();
+        ASSERT_EQ(isSet(mask, static_cast<int32_t>(t)), first || second)
+            << schemas[0].dump() << " or " << schemas[1].dump() << " on " << text << " + " << pieces[t];
+        if (first || second)
+          allowed.push_back(static_cast<int32_t>(t));
+        onlyFirst += first && !second;
+        onlySecond += second && !first;
+        both += first && second;
+      }
+      if (allowed.empty())
+        break;
+      int32_t token = allowed[generator.below(static_cast<uint32_t>(allowed.size()))];
+      ASSERT_TRUE(state.accept(token));
+      text += pieces[static_cast<size_t>(token)];
+    }
+  }
+  EXPECT_GT(onlyFirst, 500u);
+  EXPECT_GT(onlySecond, 500u);
+  EXPECT_GT(both, 100u);
+}
+
+TEST(MaskTest, SpecialTokensSpellMarksAndNothingElse) {
+  auto toy = toyTokenizer({"[", "C", "]", "D", "\"", "[C", "][", "\"]["}, {"[C]", "[D]", "C]"});
+  ASSERT_TRUE(toy) << toy.error().message;
+  enum : int32_t { Open, C, Close, D, Quote, OpenC, CloseOpen, LastOpen, End, MarkC, MarkD, EndC, All };
+  GrammarVocabulary vocabulary(toy->tokenizer, All, toy->ends);
+  auto grammar = Grammar::fromSchema({{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 1}},
+                                     "[C]", "[D]");
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  GrammarState state(*grammar, vocabulary);
+  auto expect = [&](std::set<int32_t> expected) {
+    auto mask = state.mask();
+    for (int32_t token = 0; token < All; ++token) {
+      EXPECT_EQ(isSet(mask, token), expected.count(token) == 1) << token;
+      if (expected.count(token) == 0)
+        EXPECT_FALSE(state.accept(token)) << token;
+    }
+  };
+  expect({Open, OpenC, MarkC});
+  GrammarState spelled(state), parts(state);
+  ASSERT_TRUE(state.accept(MarkC));
+  expect({Open});
+  ASSERT_TRUE(state.accept(Open)); // the list's
+  expect({Quote, LastOpen});
+  ASSERT_TRUE(state.accept(Quote));
+  expect(
+      {Open, C, Close, D, Quote, OpenC, CloseOpen, LastOpen}); // in a string every text, but no special token
+  ASSERT_TRUE(state.accept(OpenC));
+  ASSERT_TRUE(state.accept(Quote));
+  expect({Close, CloseOpen});
+  GrammarState inside(state);
+  ASSERT_TRUE(state.accept(Close));
+  expect({Open, MarkD});
+  ASSERT_TRUE(state.accept(MarkD));
+  EXPECT_TRUE(state.isComplete());
+  expect({End});
+  ASSERT_TRUE(inside.accept(CloseOpen)); // ordinary tokens may go on from the text into the mark
+  ASSERT_TRUE(inside.accept(D));
+  ASSERT_TRUE(inside.accept(Close));
+  EXPECT_TRUE(inside.isComplete());
+  // A mark may be spelled by ordinary tokens, and by special ones that are a part of it.
+  ASSERT_TRUE(parts.accept(Open));
+  ASSERT_TRUE(parts.accept(EndC));
+  ASSERT_TRUE(parts.accept(Open));
+  ASSERT_TRUE(spelled.accept(OpenC));
+  EXPECT_FALSE(spelled.accept(EndC));
+  ASSERT_TRUE(spelled.accept(CloseOpen));
+}
+
+/// What a token adds to a text is what the tokenizer makes of both; at a text's start sentencepiece drops a
+/// space.
+TEST(MaskTest, ATextMayGoOnBehindAnother) {
+  auto loaded = loadTokenizer(NIBBLE_TEST_DATA "/tokenizers/sentencepiece-bytes");
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const Tokenizer &tokenizer = loaded->tokenizer;
+  auto count = static_cast<int32_t>(tokenizer.vocabularySize());
+  GrammarVocabulary vocabulary(tokenizer, static_cast<uint32_t>(count), loaded->ends);
+  std::vector<std::string> texts = {"time", "a", " then", "  two"};
+  auto grammar = Grammar::fromRegex("time|a| then|  two");
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  auto prompt = tokenizer.encode("So");
+  ASSERT_TRUE(prompt);
+  for (bool continues : {false, true}) {
+    GrammarState state(*grammar, vocabulary);
+    if (continues)
+      state.continueText();
+    std::vector<int32_t> before = continues ? *prompt : std::vector<int32_t>();
+    std::string start = tokenizer.decode(before, true);
+    size_t allowed = 0, spaced = 0;
+    for (int32_t token = 0; token < count; ++token) {
+      std::vector<int32_t> together = before;
+      together.push_back(token);
+      std::string text = tokenizer.decode(together, true);
+      ASSERT_TRUE(text.starts_with(start));
+      text.erase(0, start.size());
+      bool expected = !text.empty() && std::ranges::any_of(texts, [&](const std::string &whole) {
+        return whole.starts_with(text);
+      });
+      ASSERT_EQ(isSet(state.mask(), token), expected) << continues << " " << tokenizer.piece(token);
+      allowed += expected;
+      spaced += expected && tokenizer.piece(token).starts_with(' ');
+    }
+    EXPECT_GT(allowed, 4u);
+    EXPECT_GT(spaced, 1u);
+  }
 }
 
 TEST(MaskTest, EndTokensComeOnlyWhereATextIsWhole) {

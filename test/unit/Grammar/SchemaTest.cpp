@@ -280,6 +280,23 @@ TEST(SchemaTest, LiteralTextAround) {
   EXPECT_EQ(fit(grammar, "true"), Fit::No);
 }
 
+TEST(SchemaTest, AnyOfSeveralGrammars) {
+  std::vector<Grammar> ways = {
+      *Grammar::fromSchema(
+          nlohmann::ordered_json::parse(
+              R"({"$defs": {"n": {"type": "array", "items": {"$ref": "#/$defs/n"}}}, "$ref": "#/$defs/n"})"),
+          "<list>"),
+      *Grammar::fromRegex("no|[0-9]{2}"), *Grammar::anyObject()};
+  auto either = Grammar::anyOf(ways);
+  for (const char *text : {"<list>[]", "<list>[[], [[]]]", "no", "42", "{}", R"({"a": [1, {"b": null}]})"})
+    EXPECT_EQ(fit(either, text), Fit::Whole) << text;
+  for (const char *text : {"<list>{}", "[]", "no4", "4{", "<list>no", "{}{}", "<list>[1]"})
+    EXPECT_EQ(fit(either, text), Fit::No) << text;
+  EXPECT_EQ(fit(either, "<l"), Fit::Prefix);
+  EXPECT_EQ(fit(Grammar::anyOf(std::span(ways).first(1)), "<list>[]"), Fit::Whole);
+  EXPECT_THAT(refusal(Grammar::anyOf({})), HasSubstr("no text"));
+}
+
 TEST(SchemaTest, NestingIsBounded) {
   auto grammar = Grammar::anyObject();
   auto nested = [](size_t depth) {

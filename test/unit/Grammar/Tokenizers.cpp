@@ -41,15 +41,18 @@ static Result<Loaded> load(const TokenizerSpec &spec) {
   return loaded;
 }
 
-Result<Loaded> nibble::test::toyTokenizer(const std::vector<std::string> &pieces) {
-  json vocabulary = json::object();
+Result<Loaded> nibble::test::toyTokenizer(const std::vector<std::string> &pieces,
+                                          const std::vector<std::string> &special) {
+  json vocabulary = json::object(), added = json::array();
   for (size_t i = 0; i < pieces.size(); ++i)
     vocabulary[spell(pieces[i])] = i;
-  json file = {
-      {"added_tokens", json::array({{{"id", pieces.size()}, {"content", "<end>"}, {"special", true}}})},
-      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
-      {"decoder", {{"type", "ByteLevel"}}},
-      {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", json::array()}}}};
+  added.push_back({{"id", pieces.size()}, {"content", "<end>"}, {"special", true}});
+  for (const std::string &text : special)
+    added.push_back({{"id", pieces.size() + added.size()}, {"content", text}, {"special", true}});
+  json file = {{"added_tokens", added},
+               {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}},
+               {"decoder", {{"type", "ByteLevel"}}},
+               {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", json::array()}}}};
   std::string text = file.dump();
   NIBBLE_TRY(auto spec,
              importHuggingFaceTokenizer(

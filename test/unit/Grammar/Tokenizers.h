@@ -28,7 +28,8 @@ struct Loaded {
 /// a token for each byte. Where the tokenizer names no end token, its first special token ends a text.
 Result<Loaded> loadTokenizer(const std::string &source);
 
-/// Byte-level tokens in this order, then <end>. Text is not encoded with them.
-Result<Loaded> toyTokenizer(const std::vector<std::string> &pieces);
+/// Byte-level tokens in this order, then <end>, then further special tokens. Text is not encoded with them.
+Result<Loaded> toyTokenizer(const std::vector<std::string> &pieces,
+                            const std::vector<std::string> &special = {});
 
 } // namespace nibble::test

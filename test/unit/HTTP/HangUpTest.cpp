@@ -143,6 +143,7 @@ TEST(HangUpTest, SlowReadersCountAsGone) {
     std::this_thread::sleep_for(1ms);
   }
   EXPECT_FALSE(response.isOpen());
+  EXPECT_TRUE(eventually([&] { return host.server.slowClients() == 1; }));
   EXPECT_LT(written, 32u << 20); // the bound, and what the system's buffers took
   EXPECT_TRUE(eventually([&] { return watch.hungUp == 1; }));
   EXPECT_TRUE(eventually([&] { return host.server.connections() == 0; }));
@@ -161,6 +162,61 @@ TEST(HangUpTest, StalledReadersAreDropped) {
   watch.last().write(std::string(16 << 20, 'x'));
   EXPECT_TRUE(eventually([&] { return watch.hungUp == 1; }));
   EXPECT_TRUE(eventually([&] { return host.server.connections() == 0; }));
+  EXPECT_EQ(host.server.slowClients(), 1u);
+}
+
+/// It takes something every few milliseconds, which must not hold its answer for ever.
+TEST(HangUpTest, DribblingReadersAreDropped) {
+  Watch watch;
+  watch.stream = true;
+  Limits limits;
+  limits.stalled = 400ms;
+  limits.slow = 600ms;
+  limits.slowBytes = 4 << 20;
+  limits.waitingBytes = 64 << 20;
+  Host host(watch.handler(), limits);
+  Client client(host.port(), 4096);
+  client.send(get("/"));
+  ASSERT_TRUE(eventually([&] { return watch.asked == 1; }));
+  watch.last().write(std::string(32 << 20, 'x'));
+  auto begin = Clock::now();
+  size_t taken = 0;
+  while (watch.hungUp == 0 && Clock::now() - begin < 10s) {
+    taken += client.readBytes(1, 20ms).size();
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(watch.hungUp, 1);
+  EXPECT_GE(Clock::now() - begin, 500ms);
+  EXPECT_GT(taken, 10'000u); // it was reading
+  EXPECT_TRUE(eventually([&] { return host.server.connections() == 0; }));
+  EXPECT_EQ(host.server.slowClients(), 1u);
+}
+
+TEST(HangUpTest, WhoHasMostWaitingGoesFirst) {
+  Watch watch;
+  watch.stream = true;
+  Limits limits;
+  limits.waitingBytes = 64 << 20;
+  limits.allWaitingBytes = 40 << 20;
+  Host host(watch.handler(), limits);
+  std::vector<Client> clients;
+  std::vector<std::atomic<int>> hungUp(3);
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back(host.port(), 4096);
+    clients.back().send(get("/"));
+    ASSERT_TRUE(eventually([&] { return watch.asked == i + 1; }));
+    watch.last().onHangUp([&hungUp, i] { ++hungUp[i]; });
+  }
+  // The system takes a few MiB of each.
+  watch.responses[0].write(std::string(16 << 20, 'x'));
+  watch.responses[1].write(std::string(8 << 20, 'x'));
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(watch.hungUp, 0);
+  watch.responses[2].write(std::string(48 << 20, 'x'));
+  EXPECT_TRUE(eventually([&] { return hungUp[2] == 1; }));
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(hungUp[0] + hungUp[1], 0);
+  EXPECT_EQ(host.server.slowClients(), 1u);
 }
 
 /// The signal of a broken pipe has its default action, which would end this very process.

@@ -11,6 +11,20 @@ using testing::HasSubstr;
 
 namespace {
 
+TEST(ListenTest, KnowsWhetherOnlyThisMachineReachesIt) {
+  for (auto [address, own] : {std::pair("127.0.0.1", true), std::pair("localhost", true),
+                              std::pair("127.1.2.3", true), std::pair("0.0.0.0", false)}) {
+    auto server = Server::listen(address, 0, {}, echo, nullptr);
+    ASSERT_TRUE(server) << server.error().message;
+    EXPECT_EQ(server->isLoopback(), own) << address;
+  }
+  // Where there is IPv6.
+  for (auto [address, own] :
+       {std::pair("::1", true), std::pair("::ffff:127.0.0.1", true), std::pair("::", false)})
+    if (auto server = Server::listen(address, 0, {}, echo, nullptr))
+      EXPECT_EQ(server->isLoopback(), own) << address;
+}
+
 TEST(ServerTest, AnswersOneRequestAfterTheOther) {
   Host host(echo);
   Client client(host.port());

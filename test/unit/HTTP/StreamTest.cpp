@@ -164,6 +164,8 @@ TEST(StreamTest, SlowReadersGetEverything) {
   Held held;
   Limits limits;
   limits.stalled = 300ms;
+  limits.slow = 200ms;
+  limits.slowBytes = 4096; // much less than it takes
   Host host(held.handler(), limits);
   Client client(host.port(), 4096);
   client.send(get("/"));

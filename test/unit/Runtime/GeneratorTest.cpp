@@ -4,6 +4,7 @@
 #include "ToyModel.h"
 #include "nibble/runtime/Grammar.h"
 #include "runtime/engine/TextStream.h"
+#include "test/unit/Tokenizer/Fixtures.h"
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,6 +12,7 @@
 #include <set>
 
 using namespace nibble;
+using nibble::test::Compiled;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
@@ -463,6 +465,64 @@ TEST_F(GeneratorTest, PromptLogprobsAreTheModelsOwn) {
       EXPECT_EQ(heard[i].top.size(), 2u);
     }
   }
+}
+
+/// A tokenizer that drops the space at the start of a text, as sentencepiece's models do.
+Compiled spacedTokenizer() {
+  nlohmann::json vocabulary = {{"<unk>", 0}, {"<s>", 1}, {"</s>", 2}};
+  for (const char *piece : {"a", "\u2581a", "b", "\u2581b", "\u2581"})
+    vocabulary[piece] = vocabulary.size();
+  nlohmann::json decoders = nlohmann::json::parse(
+      R"([{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "Fuse"},
+          {"type": "Strip", "content": " ", "start": 1, "stop": 0}])");
+  nlohmann::json added = nlohmann::json::array();
+  for (int id : {0, 1, 2})
+    added.push_back({{"id", id},
+                     {"content", id == 0   ? "<unk>"
+                                 : id == 1 ? "<s>"
+                                           : "</s>"},
+                     {"special", true}});
+  nlohmann::json file = {{"added_tokens", added},
+                         {"decoder", {{"type", "Sequence"}, {"decoders", decoders}}},
+                         {"model",
+                          {{"type", "BPE"},
+                           {"vocab", vocabulary},
+                           {"merges", nlohmann::json::array()},
+                           {"unk_token", "<unk>"}}}};
+  std::string text = file.dump();
+  auto spec = importHuggingFaceTokenizer({.source = "spaced", .tokenizer = text, .config = "{}", .map = {}});
+  EXPECT_TRUE(spec) << spec.error().message;
+  auto compiled = nibble::test::compileSpec(*spec);
+  EXPECT_TRUE(compiled) << compiled.error().message;
+  return std::move(*compiled);
+}
+
+TEST_F(GeneratorTest, AFormIsOfTheTextAsItIsHeard) {
+  Engine engine = make(64, 4);
+  Compiled spaced = spacedTokenizer();
+  ASSERT_EQ(spaced.tokenizer.decode(std::vector<int32_t>{4, 4}, true), "a a");
+  GrammarVocabulary vocabulary(spaced.tokenizer, engine.model().vocabulary, std::vector<int32_t>{2});
+  auto grammar = Grammar::fromRegex("[ab]{2}( [ab])?");
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  Generator generator(engine, &spaced.tokenizer);
+  std::set<std::string> texts;
+  // Behind text, behind a special token alone, and as a text of its own.
+  for (auto [prompt, continues] :
+       {std::pair(std::vector<int32_t>{1, 3, 4}, true), std::pair(std::vector<int32_t>{1}, true),
+        std::pair(std::vector<int32_t>{1, 3, 4}, false)})
+    for (uint64_t seed = 0; seed < 12; ++seed) {
+      GenerationRequest formed = request(prompt, 10);
+      formed.sampling.temperature = 1000;
+      formed.sampling.seed = seed;
+      formed.continuesText = continues;
+      formed.grammar = std::make_shared<GrammarState>(*grammar, vocabulary);
+      RequestId id = *generator.submit(formed);
+      runAll(generator);
+      const std::string &text = generator.result(id).text;
+      EXPECT_TRUE(std::regex_match(text, std::regex("[ab]{2}( [ab])?"))) << "'" << text << "'";
+      texts.insert(text);
+    }
+  EXPECT_GT(texts.size(), 6u);
 }
 
 TEST_F(GeneratorTest, TextsHaveTheFormThatWasAskedFor) {

@@ -60,12 +60,11 @@ TEST(ForcedCall, Mistral) {
 }
 
 /// "accepted", or how much of the text the grammar takes.
-std::string walk(const ForcedCall &forced, const std::string &text) {
+std::string walk(const nibble::Grammar &grammar, const std::string &text) {
   auto bytes = nibble::test::loadTokenizer("bytes");
   EXPECT_TRUE(bytes) << bytes.error().message;
   nibble::GrammarState state(
-      forced.grammar,
-      {bytes->tokenizer, static_cast<uint32_t>(bytes->tokenizer.vocabularySize()), bytes->ends});
+      grammar, {bytes->tokenizer, static_cast<uint32_t>(bytes->tokenizer.vocabularySize()), bytes->ends});
   for (size_t i = 0; i < text.size(); ++i) {
     auto token = bytes->encode(text.substr(i, 1));
     EXPECT_EQ(token->size(), 1u);
@@ -103,12 +102,75 @@ TEST(ForcedCall, GrammarsTakeWhatTheParserReads) {
   for (const auto &[style, kind, good, bad, taken] : cases) {
     auto forced = forceCall(style, real, {kind, kind == Kind::Named ? "add" : ""});
     ASSERT_TRUE(forced) << forced.error().message;
-    EXPECT_EQ(walk(*forced, good), "accepted") << good;
-    EXPECT_EQ(walk(*forced, bad), taken);
+    EXPECT_EQ(walk(forced->grammar, good), "accepted") << good;
+    EXPECT_EQ(walk(forced->grammar, bad), taken);
     auto answer = parseToolCalls(style, real, good, forced->prompt);
     EXPECT_EQ(answer.content, "");
     EXPECT_FALSE(answer.calls.empty());
   }
+}
+
+TEST(CallOr, TakesCallsAndAnswers) {
+  const std::vector<Tool> real = {
+      {"add", ordered_json::parse(
+                  R"({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "required": ["a"],
+                                      "additionalProperties": false, "$defs": {"A": {"enum": [1, 2]}}})")},
+      {"now", parseTools(ordered_json::parse(R"([{"function": {"name": "now"}}])"))->front().parameters},
+  };
+  auto answer = nibble::Grammar::fromSchema(ordered_json::parse(
+      R"({"type": "object", "properties": {"sum": {"$ref": "#/$defs/A"}}, "required": ["sum"],
+          "additionalProperties": false, "$defs": {"A": {"type": "integer"}}})"));
+  ASSERT_TRUE(answer) << answer.error().message;
+  struct Case {
+    ToolStyle style;
+    std::vector<std::string> calls;
+    std::vector<std::pair<std::string, std::string>> wrong; // and how far they are taken
+  };
+  Case cases[] = {
+      {ToolStyle::Hermes,
+       {"<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 2}}\n</tool_call>",
+        "<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>"},
+       {{"<tool_call>\n{\"sum\"", "<tool_call>\n{\""},
+        {"<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 3",
+         "<tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": "},
+        {"{\"name\"", "{\""}}},
+      {ToolStyle::Llama3,
+       {R"({"name": "add", "parameters": {"a": 1}})", R"(<|python_tag|>{"name": "now", "parameters": {}})"},
+       {{R"({"name": "sum")", R"({"name": ")"}, {R"(<|python_tag|>{"sum": 1})", R"(<|python_tag|>{")"}}},
+      {ToolStyle::Mistral,
+       {R"([TOOL_CALLS] [{"name": "now", "arguments": {}}, {"name": "add", "arguments": {"a": 1}}])",
+        R"([TOOL_CALLS][{"name": "now", "arguments": {}}])"},
+       {{R"([TOOL_CALLS] {"sum": 1})", "[TOOL_CALLS] "}, {"[{", "["}}},
+      {ToolStyle::MistralArgs,
+       {R"([TOOL_CALLS]add[ARGS]{"a": 1})", "[TOOL_CALLS]now[ARGS]{}"},
+       {{R"([TOOL_CALLS]now[ARGS]{"a")", "[TOOL_CALLS]now[ARGS]{"}, {"[TOOL_CALLS]sum", "[TOOL_CALLS]"}}},
+  };
+  for (const auto &[style, calls, wrong] : cases) {
+    auto grammar = callOr(*answer, style, real);
+    ASSERT_TRUE(grammar) << grammar.error().message;
+    EXPECT_EQ(walk(*grammar, R"({"sum": 19})"), "accepted");
+    EXPECT_EQ(walk(*grammar, R"({"sum": "x")"), R"({"sum": )");
+    EXPECT_EQ(walk(*grammar, "Well"), "");
+    for (const std::string &text : calls) {
+      EXPECT_EQ(walk(*grammar, text), "accepted") << text;
+      auto parsed = parseToolCalls(style, real, text);
+      EXPECT_TRUE(parsed.content.empty() && !parsed.calls.empty()) << text;
+    }
+    for (const auto &[text, taken] : wrong)
+      EXPECT_EQ(walk(*grammar, text), taken);
+    EXPECT_EQ(parseToolCalls(style, real, R"({"sum": 19})").content, R"({"sum": 19})");
+  }
+  auto one = callOr(*answer, ToolStyle::Mistral, real, false);
+  std::string call = R"([TOOL_CALLS][{"name": "now", "arguments": {}})";
+  EXPECT_EQ(walk(*one, call + ", "), call);
+}
+
+TEST(CallOr, ErrorsNameTheTool) {
+  auto wrong = callOr(*nibble::Grammar::anyObject(), ToolStyle::Mistral,
+                      {{"h", ordered_json::parse(R"({"type": "wrong"})")}});
+  ASSERT_FALSE(wrong);
+  EXPECT_THAT(wrong.error().message,
+              testing::HasSubstr("tools[0].function.parameters (h): $.type: expected"));
 }
 
 TEST(ForcedCall, ErrorsNameTheTool) {

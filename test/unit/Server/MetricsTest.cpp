@@ -76,15 +76,17 @@ TEST(Metrics, OfTheService) {
   service.promptTokens = 1000;
   service.generatedTokens = 300;
   service.prefix = {1000, 640};
-  auto text = metrics.text(service, 9);
-  for (const char *line : {"vllm:num_requests_running{model_name=\"demo \\\"1\\\"\"} 3.0\n",
-                           "vllm:num_requests_waiting{model_name=",
-                           "vllm:kv_cache_usage_perc{model_name=\"demo \\\"1\\\"\"} 0.25\n",
-                           "vllm:prompt_tokens_total{model_name=",
-                           "vllm:prefix_cache_hits_total{model_name=\"demo \\\"1\\\"\"} 640.0\n",
-                           "nibble:queue_tokens{model_name=\"demo \\\"1\\\"\"} 77.0\n",
-                           "nibble:prefix_cache_idle_pages{model_name=\"demo \\\"1\\\"\"} 7.0\n",
-                           "nibble:connections{model_name=\"demo \\\"1\\\"\"} 9.0\n", "\nprocess_open_fds "})
+  auto text = metrics.text(service, {.connections = 9, .slow = 3});
+  for (const char *line :
+       {"vllm:num_requests_running{model_name=\"demo \\\"1\\\"\"} 3.0\n",
+        "vllm:num_requests_waiting{model_name=",
+        "vllm:kv_cache_usage_perc{model_name=\"demo \\\"1\\\"\"} 0.25\n",
+        "vllm:prompt_tokens_total{model_name=",
+        "vllm:prefix_cache_hits_total{model_name=\"demo \\\"1\\\"\"} 640.0\n",
+        "nibble:queue_tokens{model_name=\"demo \\\"1\\\"\"} 77.0\n",
+        "nibble:prefix_cache_idle_pages{model_name=\"demo \\\"1\\\"\"} 7.0\n",
+        "nibble:connections{model_name=\"demo \\\"1\\\"\"} 9.0\n",
+        "nibble:slow_clients_total{model_name=\"demo \\\"1\\\"\"} 3.0\n", "\nprocess_open_fds "})
     EXPECT_THAT(text, HasSubstr(line));
   // 1-2-5 bounds end at the context.
   EXPECT_THAT(text,
@@ -114,7 +116,7 @@ TEST(Metrics, OfARequest) {
   metrics.responded(99);
   metrics.logWriteFailed();
   metrics.hungUp();
-  auto text = metrics.text({}, 0);
+  auto text = metrics.text({}, {});
   for (const char *line : {"vllm:time_to_first_token_seconds_count{model_name=\"m\"} 2.0\n",
                            "vllm:inter_token_latency_seconds_count{model_name=\"m\"} 2.0\n",
                            "vllm:e2e_request_latency_seconds_count{model_name=\"m\"} 2.0\n",

@@ -2,6 +2,8 @@
 
 #include "runtime/server/Prompts.h"
 #include "Expect.h"
+#include <algorithm>
+#include <set>
 
 using namespace nibble;
 using namespace nibble::server;
@@ -155,6 +157,46 @@ TEST_F(PromptsTest, ToolsThatTheModelCannotSeeAreRefusedUnlessForced) {
   EXPECT_FALSE(shown->generation.grammar);
 }
 
+/// What follows is told from the grammar itself: which of these texts may come.
+std::set<std::string> possible(const PreparedChat &prepared, const std::vector<std::string> &texts) {
+  std::set<std::string> found;
+  for (const std::string &text : texts) {
+    GrammarState state(*prepared.generation.grammar);
+    auto ids = demoTokenizer().encode(text);
+    if (std::ranges::all_of(*ids, [&](int32_t id) { return state.accept(id); }) && state.isComplete())
+      found.insert(text);
+  }
+  return found;
+}
+
+TEST_F(PromptsTest, ToolsAndAFormOfTheAnswer) {
+  setTemplate(std::string("{% if tools %}{{ tools | tojson }}{% endif %}") + kChatML);
+  model.context = 400;
+  std::string call = "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>",
+              answer = R"({"sum": 19})", other = R"({"sum": "x"})";
+  std::string form =
+      std::string(kTools) + R"(, "response_format": {"type": "json_schema", "json_schema": {"name": "s",
+      "schema": {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"], "additionalProperties": false}}})";
+  auto prepared = chat(form);
+  ASSERT_TRUE(prepared) << prepared.error().message;
+  EXPECT_TRUE(prepared->generation.spellsSpecial);
+  EXPECT_EQ(possible(*prepared, {call, answer, other}), (std::set<std::string>{call, answer}));
+  prepared = chat(form + R"(, "tool_choice": "none")");
+  EXPECT_FALSE(prepared->generation.spellsSpecial);
+  EXPECT_EQ(possible(*prepared, {call, answer, other}), (std::set<std::string>{answer}));
+  std::string forced = call.substr(std::string_view("<tool_call>\n").size()); // the mark is in the prompt
+  for (const char *choice : {"\"required\"", R"({"type": "function", "function": {"name": "f"}})"}) {
+    prepared = chat(form + ", \"tool_choice\": " + choice);
+    ASSERT_TRUE(prepared) << prepared.error().message;
+    EXPECT_EQ(possible(*prepared, {call, answer, other, forced}), (std::set<std::string>{forced}));
+  }
+  prepared = chat(std::string(kTools) + R"(, "response_format": {"type": "json_object"})");
+  EXPECT_EQ(possible(*prepared, {call, answer, other, "text"}), (std::set<std::string>{call, answer, other}));
+  auto wrong = chat(
+      R"(, "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "x"}}}], "response_format": {"type": "json_object"})");
+  EXPECT_EQ(wrong.error().param, "tools");
+}
+
 TEST_F(PromptsTest, FormsBecomeGrammars) {
   EXPECT_TRUE(chat(R"(, "response_format": {"type": "json_object"})")->generation.grammar);
   EXPECT_TRUE(completion(R"({"prompt": "a", "guided_regex": "[a-z]+"})")->generations[0].grammar);
@@ -174,6 +216,12 @@ TEST_F(PromptsTest, WithoutATokenizerThereAreIdsOnly) {
   EXPECT_EQ(completion(R"({"prompt": [3], "stop": "a"})").error().param, "stop");
   EXPECT_EQ(completion(R"({"prompt": [3], "guided_regex": "a"})").error().param, "guided_regex");
   EXPECT_THAT(chat("").error().message, HasSubstr("no chat template"));
+}
+
+TEST(ServedModelTest, IsCalledAsItsFile) {
+  EXPECT_EQ(ServedModel::nameOf("demo"), "demo");
+  EXPECT_EQ(ServedModel::nameOf("/models/Qwen2.5-0.5B"), "Qwen2.5-0.5B");
+  EXPECT_EQ(ServedModel::nameOf("./a.b/llama-3.2-1b.Q4_0.nibble"), "llama-3.2-1b.Q4_0");
 }
 
 TEST_F(PromptsTest, OnlyTheServedNameIsKnown) {

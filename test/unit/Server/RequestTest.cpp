@@ -288,8 +288,23 @@ TEST(ChatRequestTest, Tools) {
   EXPECT_EQ(param(chat(R"("tool_choice": "required")")), "tool_choice");
   EXPECT_EQ(param(chat(R"("tools": 1)")), "tools");
   EXPECT_EQ(param(chat(R"("tools": [1])")), "tools");
-  EXPECT_EQ(param(chat(std::string(kTools) + R"(, "response_format": {"type": "json_object"})")),
-            "response_format");
+}
+
+TEST(ChatRequestTest, ToolsGoWithAFormOfTheAnswer) {
+  for (const char *choice : {"\"auto\"", "\"required\"", "\"none\"", "null",
+                             R"({"type": "function", "function": {"name": "add"}})"}) {
+    std::string members = std::string(kTools) + ", \"tool_choice\": " + choice;
+    auto request = chat(members + R"(, "response_format": {"type": "json_object"})");
+    ASSERT_TRUE(request) << choice << request.error().message;
+    EXPECT_EQ(request->constraint.kind, Constraint::Kind::AnyObject);
+    // A regular expression is about everything that is generated: a forced call has a form of its own.
+    auto regex = chat(members + R"(, "guided_regex": "a+")");
+    EXPECT_EQ(param(regex), std::string_view(choice).find("add") != std::string_view::npos ||
+                                    std::string_view(choice) == "\"required\""
+                                ? "guided_regex"
+                                : "fine")
+        << choice;
+  }
 }
 
 //===- Constraints ------------------------------------------------------------------------------------===//
