@@ -443,13 +443,14 @@ def test_a_client_that_does_not_read_its_answer_is_dropped(demo):
     with serving(demo) as server, socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", server.port))
-        body = json.dumps({**LONG, "stream": True, "logprobs": 10})
-        client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        body = json.dumps({"messages": [{"role": "user", "content": "Hi"}], "n": 16, "max_tokens": 900, "ignore_eos": True,
+                           "stream": True, "logprobs": True, "top_logprobs": 20})  # some 30 MB
+        client.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
         server.wait_until(lambda now: now["nibble:slow_clients_total"] == 1, seconds=60)
         figures = server.wait_until(lambda now: now["vllm:num_requests_running"] == 0
                                     and now["nibble:client_disconnects_total"] == 1)
         assert figures["vllm:kv_cache_usage_perc"] == 0
-        assert figures["vllm:generation_tokens_total"] < 16 * 1000
+        assert figures["vllm:generation_tokens_total"] < 16 * 900
 
 
 def test_an_answer_has_a_size(demo):
