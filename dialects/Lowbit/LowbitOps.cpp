@@ -170,6 +170,15 @@ LogicalResult DotTileOp::verify() {
   return success();
 }
 
+LogicalResult DotTileBF16Op::verify() {
+  if (getSources().empty() || getSources().size() > 6)
+    return emitOpError() << "has " << getSources().size()
+                         << " sources; the unit has tiles for the sums of 1 to 6";
+  if (getColumns() < 32 || getColumns() % 32)
+    return emitOpError() << "has " << getColumns() << " columns; a tile has 32 of bf16";
+  return success();
+}
+
 LogicalResult LookupOp::verify() {
   if (getTable().size() != 16)
     return emitOpError() << "needs a table of 16 entries, found " << getTable().size();

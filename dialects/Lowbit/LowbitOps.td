@@ -205,6 +205,35 @@ def Lowbit_DotTileOp : Lowbit_Op<"dot_tile", [MemoryEffects<[MemRead, MemWrite]>
   let hasVerifier = 1;
 }
 
+def Lowbit_DotTileBF16Op : Lowbit_Op<"dot_tile_bf16", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "rows of bf16 by a panel of bf16 on a unit of matrix tiles, in memory";
+  let description = [{
+    For each source x of `rows` rows (1 to 16) of `columns` bf16, the next row `stride` bytes behind:
+
+      sums[x][m][n] = sum over k < columns of x[m][k] weights[k / 2][n][k mod 2]
+
+    where the weights are a panel of 16 outputs as bf16 lies in it: a line of 64 bytes for each pair of columns. Sums are f32,
+    [source][16][16], of which `rows` rows are written; they must not overlap what is read.
+
+    Additions have the order of `tdpbf16ps`. Of every 32 columns in turn, the even and the odd ones are added up apart, in
+    multiply-adds from zero on, each rounded once to nearest even; their sum is added to that of the columns before. Subnormal
+    inputs and results are zeros. What a row gives depends neither on how many rows there are nor on its place among them.
+
+    `near` and `far` say how far ahead of the weights their lines are asked for, in bytes, into the first- and into the
+    second-level cache (0: not at all). The unit has eight tiles, beside the weights and a source's rows those of the sums of up to
+    six sources; only targets with it have the operation (CPUTarget::hasTiles).
+
+    ```mlir
+    lowbit.dot_tile_bf16 %weights, (%x0, %x1) of %rows into %sums {columns = 4096 : i64, stride = 8192 : i64, near = 2304 : i64}
+    ```
+  }];
+  let arguments = (ins LLVM_DefaultPointer:$weights, Variadic<LLVM_DefaultPointer>:$sources, I16:$rows,
+                       LLVM_DefaultPointer:$sums, I64Attr:$columns, I64Attr:$stride, DefaultValuedAttr<I64Attr, "0">:$near,
+                       DefaultValuedAttr<I64Attr, "0">:$far);
+  let assemblyFormat = "$weights `,` `(` $sources `)` `of` $rows `into` $sums attr-dict";
+  let hasVerifier = 1;
+}
+
 def Lowbit_LookupOp : Lowbit_Op<"lookup", [Pure, AllTypesMatch<["codes", "result"]>]> {
   let summary = "bytes out of a table of 16 entries";
   let description = [{

@@ -339,11 +339,11 @@ def of_llc(text, name):
     return instructions(lines, re.compile(r"(\.L\w+):"), re.compile(r"\.L\w+(\+\d+)?"))
 
 
-@pytest.mark.parametrize("precision, target", [("int4", "x86-64-v3"), ("int4", "avx512-vnni"), ("bf16", "avx512-vnni"), ("int4", "amx-int8")])
+@pytest.mark.parametrize("precision, target", [("int4", "x86-64-v3"), ("int4", "avx512-vnni"), ("bf16", "avx512-vnni"), ("int4", "amx"), ("bf16 --activations=bf16", "amx")])
 def test_code_comes_from_the_ir(precision, target, compiled):
     """--ir through nibble-opt, mlir-translate and llc gives the instructions of --asm, for every kernel."""
     translate, llc = llvm_tool("mlir-translate"), llvm_tool("llc")
-    path = compiled(TINY / "llama", f"--precision={precision}", f"--target={TARGETS if target in TARGETS else target}").path
+    path = compiled(TINY / "llama", *f"--precision={precision}".split(), f"--target={TARGETS if target in TARGETS else target}").path
     targets = json.loads(inspect(path, "--json").stdout)["targets"]
     kernels = next(entry["kernels"] for entry in targets if entry["target"] == target)
     made = {}
@@ -361,7 +361,8 @@ def test_code_comes_from_the_ir(precision, target, compiled):
         assert len(ours) > 5 and ours[-1] == "retq"
         assert ours == theirs, name
         if kernel["family"] == "linear":
-            assert any(line.startswith("tdpbssd ") for line in ours) == (target == "amx-int8"), name
+            expected = {("int4", "amx"): {"tdpbssd"}, ("bf16 --activations=bf16", "amx"): {"tdpbf16ps"}}.get((precision, target), set())
+            assert {line.split()[0] for line in ours if line.startswith("tdp")} == expected, name
     assert len(made) >= 8
 
 

@@ -21,7 +21,7 @@ NEEDS = {
     "avx512": AVX512,
     "avx512-vnni": AVX512 | {"avx512_vnni"},
     "avx512-bf16": AVX512 | {"avx512_vnni", "avx512_bf16"},
-    "amx-int8": AVX512 | {"avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8"},
+    "amx": AVX512 | {"avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16"},
 }
 
 

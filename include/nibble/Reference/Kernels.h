@@ -38,7 +38,7 @@ RowBlock quantize(const Matrix &values, const Format &format);
 
 //===------------------------------------------------------------------------------------------------------===//
 // Linears: llm.linear, llm.logits, lowbit.linear (without its epilogue), llm.lora, lowbit.dot4, lowbit.dot2,
-// lowbit.dot_tile, lowbit.lookup
+// lowbit.dot_tile, lowbit.dot_tile_bf16, lowbit.lookup
 //===------------------------------------------------------------------------------------------------------===//
 
 /// y[m][n] = sum over k of x[m][k] w[n][k] + bias[n]; x is [M][K], the result [M][N]; no bias: an empty span.
@@ -68,6 +68,11 @@ std::vector<double> dot2(std::span<const double> acc, std::span<const double> a,
 /// x is [rows][columns], the codes [columns / 4][64], the result [rows][16].
 std::vector<int32_t> dotTile(std::span<const uint8_t> codes, bool unsignedCodes, std::span<const int8_t> x,
                              int64_t rows, int64_t columns);
+
+/// lowbit.dot_tile_bf16 for one source: sums[m][n] = sum over k of x[m][k] weights[k / 2][n][k % 2]. x is
+/// [rows][columns], the weights [columns / 2][16][2], the result [rows][16].
+std::vector<double> dotTileBF16(std::span<const double> weights, std::span<const double> x, int64_t rows,
+                                int64_t columns);
 
 /// lowbit.lookup: result[i] = table[codes[i]]; codes are 0 .. 15, the table has 16 entries.
 std::vector<int8_t> lookup(std::span<const uint8_t> codes, std::span<const int8_t> table);

@@ -3,7 +3,7 @@
 // An item is a run of panels by a block of tokens. Within it panels are outer and tiles of tokens inner, so
 // that a panel is read once from memory and the block's activations stay in the second-level cache. For many
 // tokens its codes are unpacked first. Where the target has matrix tiles, whole records go through them and
-// what is left through dot products.
+// what is left through dot products; rows of bf16 all go through them.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "KernelEmitter.h"
@@ -12,6 +12,8 @@
 
 using namespace mlir;
 using namespace nibble;
+
+static constexpr int64_t kPairSumsBytes = kMatrixTokens * 4 * kPanelRows; // of a matrix tile of bf16
 
 namespace {
 
@@ -35,6 +37,17 @@ public:
       tilesToUnpack.push_back(tilesWorthUnpacking(target, work));
       unpacked += unpackedPanelBytes(weights.back());
     }
+    bool pairs = rows.getActivations() == lowbit::ActivationKind::BF16 &&
+                 llvm::all_of(weights, [](const WeightPanel &weight) {
+                   return weight.layout.format.element == Element::BF16;
+                 });
+    if (pairs && (pairTiles = matrixTilesOfPairs(target))) {
+      tileTokens = kMatrixTokens;
+      // Whole tiles, but for the last of a batch.
+      int64_t most = tokenBlock >= pairTiles * kMatrixTokens ? pairTiles * kMatrixTokens : kMatrixTokens;
+      tokenBlock = std::max(tokenBlock / most * most, kMatrixTokens);
+      scratch = static_cast<int64_t>(weights.size()) * pairTiles * kPairSumsBytes;
+    }
     stepTokens = integer ? kRecordTokens : tileTokens;
     if (matrixRecords)
       unpackFrom = kRecordTokens;
@@ -52,6 +65,18 @@ public:
   }
 
   int64_t scratchBytes() const override { return scratch; }
+
+  void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
+    if (pairTiles) {
+      // 1 to 16 tokens of the last tile. LLVM configures the unit once if it knows that ahead of all loops,
+      // in the type that configuring takes: a conversion would move to where the value is used.
+      Value total = arith::TruncIOp::create(b, b.i16(), rowCount(b, frame.batch, rows.getCount()));
+      Value last = arith::AndIOp::create(b, b.sub(total, b.constant(b.i16(), int64_t(1))),
+                                         b.constant(b.i16(), kMatrixTokens - 1));
+      lastRows = b.add(last, b.constant(b.i16(), int64_t(1)));
+    }
+    KernelEmitter::run(b, frame, begin, end);
+  }
 
   void item(KernelBuilder &b, const KernelFrame &frame, Value item) override {
     Value total = rowCount(b, frame.batch, rows.getCount());
@@ -103,6 +128,8 @@ private:
   }
 
   void tokens(KernelBuilder &b, const KernelFrame &frame, Value panel, Value rowOffset, const Block &block) {
+    if (pairTiles)
+      return tilesOfPairs(b, frame, panel, block);
     if (matrixRecords)
       matrixTiles(b, frame, panel, block);
     else if (unpackFrom)
@@ -150,6 +177,43 @@ private:
     b.loop(block.begin, even, step, [&](Value token) { tile(token, matrixRecords); });
     if (matrixRecords > 1)
       b.loop(even, block.whole, kRecordTokens, [&](Value token) { tile(token, 1); });
+  }
+
+  /// All tokens by matrix tiles of bf16, as many at once as there are.
+  void tilesOfPairs(KernelBuilder &b, const KernelFrame &frame, Value panel, const Block &block) {
+    Value full = b.constant(b.i16(), kMatrixTokens), token = block.begin;
+    for (int64_t tiles = pairTiles; tiles > 0; tiles /= 2) {
+      int64_t step = tiles * kMatrixTokens;
+      Value end = b.add(token, b.mul(b.div(b.sub(block.whole, token), step), step));
+      b.loop(token, end, step,
+             [&](Value first) { tileOfPairs(b, frame, panel, first, tiles, full, b.index(step)); });
+      token = end;
+    }
+    Value rest = b.sub(block.end, block.whole);
+    b.ifThen(b.less(b.index(0), rest), [&] { tileOfPairs(b, frame, panel, block.whole, 1, lastRows, rest); });
+  }
+
+  /// `tiles` tiles of `rows` tokens (i16), or of `count` tokens together.
+  void tileOfPairs(KernelBuilder &b, const KernelFrame &frame, Value panel, Value token, int64_t tiles,
+                   Value tileRows, Value count) {
+    PrefetchDistances ahead = prefetchDistances(b.target, tiles * kMatrixTokens);
+    Value input = b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
+    SmallVector<Value> sources, sums; // of a tile; of a weight, f32 [tiles][16][16]
+    for (int64_t tile = 0; tile < tiles; ++tile)
+      sources.push_back(b.at(input, tile * kMatrixTokens * rows.getRowBytes()));
+    for (auto [i, weight] : llvm::enumerate(weights)) {
+      Value base = operandOf(frame, kernel, op.getWeights()[i]);
+      sums.push_back(b.at(frame.scratch, static_cast<int64_t>(i) * pairTiles * kPairSumsBytes));
+      lowbit::DotTileBF16Op::create(b, b.at(base, b.mul(panel, weight.layout.panelBytes())), sources,
+                                    tileRows, sums.back(), weight.layout.paddedColumns(), rows.getRowBytes(),
+                                    ahead.near, ahead.far);
+    }
+    b.loop(b.index(0), count, 1, [&](Value m) {
+      SmallVector<SmallVector<Value>> row;
+      for (Value sum : sums)
+        row.push_back({b.load(b.vec(lanes, b.f32()), b.at(sum, b.mul(m, 4 * kPanelRows)), 4 * kPanelRows)});
+      epilogue(b, frame, row, b.add(token, m), b.mul(panel, 4 * kPanelRows));
+    });
   }
 
   /// `count` tokens that share a record, in tiles that fit the registers.
@@ -212,6 +276,8 @@ private:
   int64_t tileTokens;
   int64_t stepTokens;     // of a whole record, or of a tile of float rows
   int64_t matrixRecords;  // in a matrix tile; 0: none is used
+  int64_t pairTiles = 0;  // matrix tiles of bf16 at once; 0: none is used
+  Value lastRows;         // i16: tokens of the batch's last matrix tile of bf16
   int64_t unpackFrom = 0; // tokens of whole records from which on panels are unpacked; 0: never
   int64_t scratch = 0;    // bytes
   int64_t tokenBlock;     // tokens of an item

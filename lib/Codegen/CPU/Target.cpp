@@ -152,9 +152,9 @@ static std::vector<CPUTarget> describeX86() {
   bf16.hasBF16Dot = true;
 
   CPUTarget amx = bf16;
-  amx.name = "amx-int8";
-  amx.features = bf16.features + ",+amx-tile,+amx-int8";
-  amx.needs = bf16.needs + std::vector<std::string>{"amx-tile", "amx-int8"};
+  amx.name = "amx"; // every CPU that has it multiplies both int8 and bf16
+  amx.features = bf16.features + ",+amx-tile,+amx-int8,+amx-bf16";
+  amx.needs = bf16.needs + std::vector<std::string>{"amx-tile", "amx-int8", "amx-bf16"};
   amx.hasTiles = true;
 
   return {baseline, avx2, avxVNNI, avx512, vnni, bf16, amx};

@@ -109,6 +109,33 @@ int64_t nibble::matrixTileRecords(const CPUTarget &target, const GroupWork &work
   return best;
 }
 
+double nibble::cyclesOfMatrixPairs(const CPUTarget &target, int64_t tiles) {
+  double products = static_cast<double>(tiles * kMatrixTokens) / target.tuning.tileRows;
+  // The rows of all tiles, and the lines of weights, which are asked for ahead as well.
+  PrefetchDistances ahead = prefetchDistances(target, tiles * kMatrixTokens);
+  int64_t lines = kColumns / 2 * (1 + (ahead.near != 0) + (ahead.far != 0));
+  double loads = static_cast<double>(tiles * kMatrixTokens + lines) / target.units().loads;
+  // A product adds to that of the columns before: others hide its latency.
+  return std::max({products, loads, static_cast<double>(target.tuning.tileLatency)});
+}
+
+int64_t nibble::matrixTilesOfPairs(const CPUTarget &target) {
+  if (!target.hasTiles)
+    return 0;
+  // Of eight tile registers the weights take one, the rows of a tile another. LLVM gives a register one shape
+  // in a function, so the last tokens, fewer than 16, need two of their own, for rows and sums.
+  constexpr int64_t kMostTiles = 8 - 4;
+  int64_t best = 0;
+  double least = static_cast<double>(kColumns) / target.units().fmas; // of a token, by multiply-adds
+  for (int64_t tiles = 1; tiles <= kMostTiles; tiles *= 2)
+    if (double cycles = cyclesOfMatrixPairs(target, tiles) / static_cast<double>(tiles * kMatrixTokens);
+        cycles < least) {
+      best = tiles;
+      least = cycles;
+    }
+  return best;
+}
+
 int64_t nibble::floatTileTokens(const CPUTarget &target, int64_t chains) {
   if (target.tuning.tileTokens)
     return target.tuning.tileTokens;

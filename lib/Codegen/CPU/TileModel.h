@@ -47,6 +47,16 @@ double cyclesOfMatrixTile(const CPUTarget &target, const GroupWork &work, int64_
 /// Records in a matrix tile, or 0 where the target has none or its dot products are faster.
 int64_t matrixTileRecords(const CPUTarget &target, const GroupWork &work);
 
+/// Tokens of a matrix tile.
+inline constexpr int64_t kMatrixTokens = 16;
+
+/// Cycles of `tiles` tiles of 16 tokens by 32 columns of a panel, weights and activations in bf16.
+double cyclesOfMatrixPairs(const CPUTarget &target, int64_t tiles);
+
+/// Tiles of 16 tokens that share a tile of bf16 weights (1, 2 or 4), or 0 where the target has no such tiles
+/// or its multiply-adds are faster. It rounds unlike them, hence is meant for every number of tokens.
+int64_t matrixTilesOfPairs(const CPUTarget &target);
+
 /// Whether products of pairs of bf16 (`lowbit.dot2`) are worth their coarser rounding: where they do more
 /// than the multiply-adds of f32.
 bool multipliesPairs(const CPUTarget &target);

@@ -66,7 +66,7 @@ int nibble::compileMain(int argc, char **argv) {
   app.add_option(
          "--target", options.targets,
          "CPUs to generate code for: cpu:native; cpu:x86-64, x86-64-v3, avx-vnni, avx512, avx512-vnni, "
-         "avx512-bf16, amx-int8; cpu:neon, dotprod, i8mm")
+         "avx512-bf16, amx; cpu:neon, dotprod, i8mm")
       ->delimiter(',')
       ->transform(CLI::Validator(checkTarget, "TARGET"));
   app.add_option("--tune-for", options.tuneFor,

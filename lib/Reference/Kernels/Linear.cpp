@@ -121,6 +121,19 @@ std::vector<int32_t> nibble::reference::dotTile(std::span<const uint8_t> codes, 
   return sums;
 }
 
+std::vector<double> nibble::reference::dotTileBF16(std::span<const double> weights, std::span<const double> x,
+                                                   int64_t rows, int64_t columns) {
+  std::vector<double> sums;
+  for (int64_t m = 0; m < rows; ++m)
+    for (int64_t n = 0; n < 16; ++n) {
+      double sum = 0;
+      for (int64_t k = 0; k < columns; ++k)
+        sum += x[m * columns + k] * weights[k / 2 * 32 + 2 * n + k % 2];
+      sums.push_back(sum);
+    }
+  return sums;
+}
+
 std::vector<int8_t> nibble::reference::lookup(std::span<const uint8_t> codes, std::span<const int8_t> table) {
   std::vector<int8_t> result;
   for (uint8_t code : codes)

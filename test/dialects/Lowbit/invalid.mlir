@@ -369,6 +369,38 @@ func.func @broad_tile(%p: !llvm.ptr) {
 
 // -----
 
+func.func @bf16_without_sources(%p: !llvm.ptr, %rows: i16) {
+  // expected-error@+1 {{has 0 sources; the unit has tiles for the sums of 1 to 6}}
+  lowbit.dot_tile_bf16 %p, () of %rows into %p {columns = 32 : i64, stride = 64 : i64}
+  return
+}
+
+// -----
+
+func.func @bf16_of_too_many_sources(%p: !llvm.ptr, %rows: i16) {
+  // expected-error@+1 {{has 7 sources; the unit has tiles for the sums of 1 to 6}}
+  lowbit.dot_tile_bf16 %p, (%p, %p, %p, %p, %p, %p, %p) of %rows into %p {columns = 32 : i64, stride = 64 : i64}
+  return
+}
+
+// -----
+
+func.func @bf16_of_odd_columns(%p: !llvm.ptr, %rows: i16) {
+  // expected-error@+1 {{has 48 columns; a tile has 32 of bf16}}
+  lowbit.dot_tile_bf16 %p, (%p) of %rows into %p {columns = 48 : i64, stride = 96 : i64}
+  return
+}
+
+// -----
+
+func.func @bf16_without_columns(%p: !llvm.ptr, %rows: i16) {
+  // expected-error@+1 {{has 0 columns; a tile has 32 of bf16}}
+  lowbit.dot_tile_bf16 %p, (%p) of %rows into %p {columns = 0 : i64, stride = 64 : i64}
+  return
+}
+
+// -----
+
 func.func @short_table(%codes: vector<32xi8>) -> vector<32xi8> {
   // expected-error@+1 {{needs a table of 16 entries, found 3}}
   %r = lowbit.lookup %codes in [0, 1, 2] : vector<32xi8>

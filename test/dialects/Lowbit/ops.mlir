@@ -47,6 +47,15 @@ func.func @dot_tile(%codes: !llvm.ptr, %x: !llvm.ptr, %y: !llvm.ptr, %sums: !llv
   return
 }
 
+// CHECK-LABEL: func.func @dot_tile_bf16
+func.func @dot_tile_bf16(%weights: !llvm.ptr, %x: !llvm.ptr, %y: !llvm.ptr, %rows: i16, %sums: !llvm.ptr) {
+  // CHECK: lowbit.dot_tile_bf16 %{{.*}}, (%{{.*}}, %{{.*}}) of %{{.*}} into %{{.*}} {columns = 64 : i64, far = 9216 : i64, near = 2304 : i64, stride = 128 : i64}
+  lowbit.dot_tile_bf16 %weights, (%x, %y) of %rows into %sums {columns = 64 : i64, stride = 128 : i64, near = 2304 : i64, far = 9216 : i64}
+  // CHECK: lowbit.dot_tile_bf16 %{{.*}}, (%{{.*}}) of %{{.*}} into %{{.*}} {columns = 32 : i64, stride = 0 : i64}
+  lowbit.dot_tile_bf16 %weights, (%x) of %rows into %sums {columns = 32 : i64, stride = 0 : i64, near = 0 : i64}
+  return
+}
+
 // CHECK-LABEL: func.func @table
 func.func @table(%codes: vector<32xi8>) -> vector<32xi8> {
   // CHECK: lowbit.lookup %{{.*}} in [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12] : vector<32xi8>

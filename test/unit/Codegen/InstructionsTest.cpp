@@ -188,6 +188,99 @@ TEST_P(MatrixTilesTest, DotTile) {
   }
 }
 
+/// One row of lowbit.dot_tile_bf16 by one output, in the order that its description gives.
+float sumOfPairs(std::span<const float> x, std::span<const float> w) {
+  auto flush = [](float value) { return std::abs(value) < 0x1p-126f ? 0.0f : value; };
+  float sum = 0;
+  for (size_t first = 0; first < x.size(); first += 32) {
+    float even = 0, odd = 0;
+    for (size_t k = first; k < first + 32; k += 2) {
+      even = flush(std::fma(flush(x[k]), flush(w[k]), even));
+      odd = flush(std::fma(flush(x[k + 1]), flush(w[k + 1]), odd));
+    }
+    sum = flush(sum + flush(even + odd));
+  }
+  return sum;
+}
+
+/// Numbers that bf16 can hold: ordinary ones, and every seventh so small that products, or it itself, are
+/// subnormal.
+std::vector<float> randomBFloat16(size_t count, uint32_t seed) {
+  std::vector<float> result = randomFloats(count, seed);
+  for (size_t i = 0; i < count; ++i) {
+    float value = i % 7 ? result[i] : result[i] * (i % 2 ? 0x1p-70f : 0x1p-128f);
+    result[i] = std::bit_cast<float>(std::bit_cast<uint32_t>(value) & 0xffff0000);
+  }
+  return result;
+}
+
+TEST_P(MatrixTilesTest, DotTileBF16) {
+  struct Tile {
+    int64_t rows, columns, sources, gap; // columns between rows
+    int64_t stride() const { return columns + gap; }
+    // Elements of an item. The step from a vector in memory to the next is a power of two.
+    int64_t weights() const { return static_cast<int64_t>(std::bit_ceil(16 * uint64_t(columns))); }
+    int64_t rowElements() const {
+      return static_cast<int64_t>(std::bit_ceil(uint64_t(sources * rows * stride())));
+    }
+    int64_t sums() const { return static_cast<int64_t>(std::bit_ceil(256 * uint64_t(sources))); }
+  };
+  const Tile tiles[] = {{1, 32, 1, 0}, {7, 96, 1, 32}, {16, 64, 1, 0}, {16, 160, 4, 32}, {16, 64, 6, 0}};
+  auto vector = [](int64_t bytes) { return "vector<" + std::to_string(bytes) + "xi8>"; };
+  auto text = [](int64_t n) { return std::to_string(n); };
+  std::string module;
+  for (size_t i = 0; i < std::size(tiles); ++i) {
+    const Tile &t = tiles[i];
+    std::string body = "%rows = arith.constant " + text(t.rows) + " : i16\n    ", list;
+    for (int64_t source = 0; source < t.sources; ++source) {
+      list += (source ? ", %x" : "%x") + text(source);
+      body += "%x" + text(source) + " = llvm.getelementptr %q1[" + text(source * t.rows * t.stride() * 2) +
+              "] : (!llvm.ptr) -> !llvm.ptr, i8\n    ";
+    }
+    std::string sums = vector(4 * t.sums());
+    body += "lowbit.dot_tile_bf16 %q0, (" + list + ") of %rows into %q2 {columns = " + text(t.columns) +
+            " : i64, stride = " + text(2 * t.stride()) +
+            " : i64}\n    %r = llvm.load %q2 {alignment = 1 : i64} : !llvm.ptr -> " + sums;
+    module += arrayKernel(GetParam(), "tile" + text(i),
+                          {vector(2 * t.weights()), vector(2 * t.rowElements()), sums}, body);
+  }
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  auto bytesOfBF16 = [](const std::vector<float> &values) {
+    std::vector<uint16_t> result;
+    for (float value : values)
+      result.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16));
+    return bytesOf(result);
+  };
+  for (size_t i = 0; i < std::size(tiles); ++i) {
+    const Tile &t = tiles[i];
+    constexpr int64_t count = 3; // items
+    std::vector<float> weights = randomBFloat16(count * t.weights(), 1),
+                       rows = randomBFloat16(count * t.rowElements(), 2);
+    std::vector<AlignedBytes> inputs;
+    inputs.push_back(bytesOfBF16(weights));
+    inputs.push_back(bytesOfBF16(rows));
+    std::vector<float> found =
+        runArrays<float>(image, "tile" + text(i), std::move(inputs), count, count * t.sums());
+    for (int64_t item = 0; item < count; ++item)
+      for (int64_t row = 0; row < t.sources * t.rows; ++row) { // of all sources
+        const float *w = &weights[item * t.weights()];
+        std::span<const float> x(&rows[item * t.rowElements() + row * t.stride()], t.columns);
+        std::vector<double> exact =
+            reference::dotTileBF16(std::vector<double>(w, w + 16 * t.columns),
+                                   std::vector<double>(x.begin(), x.end()), 1, t.columns);
+        for (int64_t n = 0; n < 16; ++n) {
+          std::vector<float> column;
+          for (int64_t k = 0; k < t.columns; ++k)
+            column.push_back(w[k / 2 * 32 + 2 * n + k % 2]);
+          float value = found[item * t.sums() + (row / t.rows * 16 + row % t.rows) * 16 + n];
+          ASSERT_EQ(value, sumOfPairs(x, column)) << "tile " << i << " row " << row << " output " << n;
+          ASSERT_NEAR(value, exact[n], 2e-5) << "tile " << i << " row " << row << " output " << n;
+        }
+      }
+  }
+}
+
 class BF16ProductsTest : public TargetTest {};
 
 TEST_P(BF16ProductsTest, Dot2) {

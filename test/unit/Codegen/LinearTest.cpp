@@ -54,9 +54,10 @@ bool isTested(const CPUTarget &target, const Format &format, Shape shape, Rows r
   if (multipliesPairs(target))
     return rows == Rows::BF16 && format.element == Element::BF16;
   bool simple = rows == Rows::F32 || rows == Rows::Int8, first = shape.n == kShapes[0].n;
-  // Float kernels are those of another target; integer ones have loops of their own, with planes too.
+  // Float kernels are those of another target; integer ones have loops of their own, with planes too, and so
+  // have those of bf16 alone.
   if (target.hasTiles)
-    return isInteger(rows) && (simple || first);
+    return isInteger(rows) ? simple || first : rows == Rows::BF16 && format.element == Element::BF16;
   if (target.name == "x86-64-v3" || target.name == "avx512-vnni")
     return simple || first;
   return first && (simple || format.element == Element::BF16 || format.zero == Zero::Integer);
@@ -251,6 +252,117 @@ TEST_P(MatrixTilesLinearTest, GivesTheBitsOfDotProducts) {
       EXPECT_EQ(run(image), run(other)) << formatSpelling(format) << " " << nameOf(rows);
     }
   }
+}
+
+/// Products of bf16 round unlike multiply-adds, so that all tokens must go through them, in tiles of any
+/// number of rows: what a token gives is the same to the bit, whatever batch it is in and wherever there.
+TEST_P(MatrixTilesLinearTest, ARowOfBF16DoesNotDependOnItsBatch) {
+  const Format format{Element::BF16, 0, Zero::None};
+  // Odd tails of N, and of K within a tile, beyond one, and in the padding alone.
+  const Shape shapes[] = {{37, 353}, {16, 31}, {5, 70}, {49, 128}};
+  std::vector<uint32_t> batches = {31, 32, 33, 63, 64, 65};
+  for (uint32_t tokens = 1; tokens <= 17; ++tokens)
+    batches.push_back(tokens);
+  constexpr uint32_t total = 65;
+  std::string module;
+  for (Shape shape : shapes)
+    module += kernelText("k" + std::to_string(shape.n), format, shape, Rows::BF16);
+  // Blocks of more tokens than there are, and of 16: several of them, with a rest.
+  for (const char *tuning : {"sapphirerapids", "sapphirerapids,block-tokens=24"}) {
+    TestTarget tested = GetParam();
+    tested.target = *findCPUTarget(tested.target.name, tuning);
+    KernelImage image(module, tested);
+    ASSERT_TRUE(image.valid());
+    for (Shape shape : shapes) {
+      SCOPED_TRACE(std::string(tuning) + " " + std::to_string(shape.n) + "x" + std::to_string(shape.k));
+      RowBlock values;
+      values.rows = shape.n;
+      values.columns = shape.k;
+      values.values = randomFloats(shape.n * shape.k, 21, 0.05f);
+      RowBlock weight = *convertRows(values, format, 0);
+      AlignedBytes packed(*packPanels(weight, {shape.n, shape.k, format}));
+      reference::Matrix x = reference::roundRowsToBFloat16(
+          reference::Matrix::fromFloats(total, shape.k, randomFloats(total * shape.k, 22)));
+      reference::Matrix expected = reference::linear(x, weight),
+                        magnitude = reference::linearMagnitude(x, weight);
+      AlignedBytes input = paddedBFloat16(x);
+      int64_t rowBytes = (shape.k + 63) / 64 * 128;
+      auto run = [&](uint32_t first, uint32_t tokens) {
+        AlignedBytes output(tokens * rowStride(shape.n) * 4);
+        OneSequence sequence(tokens);
+        void *operands[] = {input.as<char>() + first * rowBytes, packed.data(), output.data()};
+        image.run("k" + std::to_string(shape.n), sequence.batch, operands);
+        std::vector<std::vector<float>> result;
+        for (uint32_t t = 0; t < tokens; ++t) {
+          const float *row = output.as<float>() + t * rowStride(shape.n);
+          result.emplace_back(row, row + shape.n);
+        }
+        return result;
+      };
+      std::vector<std::vector<float>> alone;
+      for (uint32_t t = 0; t < total; ++t) {
+        alone.push_back(run(t, 1).front());
+        for (int64_t n = 0; n < shape.n; ++n)
+          ASSERT_NEAR(alone[t][n], expected.row(t)[n], 1e-5 * magnitude.row(t)[n] + 1e-30) << t << " " << n;
+      }
+      for (uint32_t tokens : batches)
+        for (uint32_t first : {0u, total - tokens})
+          ASSERT_EQ(run(first, tokens), std::vector(&alone[first], &alone[first] + tokens))
+              << tokens << " tokens from " << first << " on";
+    }
+  }
+}
+
+/// Two weights, and an epilogue that reads what other tokens have elsewhere.
+TEST_P(MatrixTilesLinearTest, EpilogueOfBF16) {
+  constexpr Shape shape{41, 96};
+  constexpr uint32_t tokens = 91; // in steps of 64 and 16, and 11 more
+  const Format format{Element::BF16, 0, Zero::None};
+  std::string w = packedText(format, shape), rows = "!lowbit.rows<tokens x 96, bf16>";
+  KernelImage image("rt.kernel @k(%x: " + rows + ", %w: " + w + ", %v: " + w +
+                        R"(, %r: tensor<?x41xf32>, %b: tensor<41xf32>) -> tensor<?x41xf32>
+    attributes {family = #rt.family<linear>} {
+  %y = lowbit.linear %x, (%w, %v) extra(%r, %b : tensor<?x41xf32>, tensor<41xf32>) : )" +
+                        rows + ", (" + w + ", " + w + R"() -> tensor<?x41xf32> {
+  ^bb0(%a: f32, %u: f32, %res: f32, %bias: f32):
+    %m = arith.mulf %a, %u : f32
+    %t = arith.addf %m, %res : f32
+    %z = arith.addf %t, %bias : f32
+    lowbit.yield %z : f32
+  }
+  rt.yield %y : tensor<?x41xf32>
+}
+)",
+                    GetParam());
+  ASSERT_TRUE(image.valid());
+  RowBlock weights[2];
+  std::vector<AlignedBytes> packed;
+  for (int i = 0; i < 2; ++i) {
+    RowBlock values;
+    values.rows = shape.n;
+    values.columns = shape.k;
+    values.values = randomFloats(shape.n * shape.k, 30 + i, 0.1f);
+    weights[i] = *convertRows(values, format, 0);
+    packed.emplace_back(*packPanels(weights[i], {shape.n, shape.k, format}));
+  }
+  reference::Matrix x = reference::roundRowsToBFloat16(
+      reference::Matrix::fromFloats(tokens, shape.k, randomFloats(tokens * shape.k, 32)));
+  AlignedBytes input = paddedBFloat16(x);
+  std::vector<float> residual = randomFloats(tokens * rowStride(shape.n), 33), bias = randomFloats(48, 34);
+  AlignedBytes residualBytes({reinterpret_cast<uint8_t *>(residual.data()), residual.size() * 4});
+  AlignedBytes biasBytes({reinterpret_cast<uint8_t *>(bias.data()), bias.size() * 4});
+  AlignedBytes output(tokens * rowStride(shape.n) * 4);
+  OneSequence sequence(tokens);
+  void *operands[] = {input.data(),         packed[0].data(), packed[1].data(),
+                      residualBytes.data(), biasBytes.data(), output.data()};
+  image.run("k", sequence.batch, operands);
+  reference::Matrix a = reference::linear(x, weights[0]), u = reference::linear(x, weights[1]);
+  for (int64_t t = 0; t < tokens; ++t)
+    for (int64_t n = 0; n < shape.n; ++n) {
+      double expected = a.row(t)[n] * u.row(t)[n] + residual[t * rowStride(shape.n) + n] + bias[n];
+      ASSERT_NEAR(output.as<float>()[t * rowStride(shape.n) + n], expected, 2e-5 * (1 + std::abs(expected)))
+          << "row " << t << " channel " << n;
+    }
 }
 
 /// silu(a0) * a1 + residual + bias, two weights of different formats.

@@ -57,6 +57,13 @@ struct Replacement {
     return b.CreateBitCast(b.CreateShl(bits, 16), with(v, b.getFloatTy()));
   }
 
+  /// Subnormal numbers become zeros.
+  Value *flush(Value *v) {
+    Constant *zero = ConstantFP::get(v->getType(), 0.0), *least = ConstantFP::get(v->getType(), 0x1p-126);
+    Value *isSmall = b.CreateFCmpOLT(b.CreateUnaryIntrinsic(Intrinsic::fabs, v), least);
+    return b.CreateSelect(isSmall, b.CreateBinaryIntrinsic(Intrinsic::copysign, zero, v), v);
+  }
+
   /// Byte i of the result is byte indices[i] % 16 of the table's 16 bytes that i is among, 0 for a negative
   /// index.
   Value *shuffleBytes(Value *table, Value *indices) {
@@ -131,6 +138,34 @@ struct Replacement {
     return tileOf(c);
   }
 
+  /// c[m][n] += (sum over k of a[m][2k] b[k][2n]) + (sum over k of a[m][2k+1] b[k][2n+1]) in the order of the
+  /// manufacturer's manual (Intel's, TDPBF16PS): both by multiply-adds from zero.
+  Value *tileProductBF16() {
+    Value *line = b.getInt64(4 * kTileLanes), *c = tileInMemory(argument(3)), *x = tileInMemory(argument(4)),
+          *weights = tileInMemory(argument(5));
+    Type *floats = FixedVectorType::get(b.getFloatTy(), kTileLanes),
+         *halves = FixedVectorType::get(b.getInt16Ty(), 2 * kTileLanes);
+    Value *partial[] = {b.CreateAlloca(floats), b.CreateAlloca(floats)};
+    repeat(argument(0), [&](Value *m) {
+      for (Value *sum : partial)
+        b.CreateStore(Constant::getNullValue(floats), sum);
+      repeat(b.CreateLShr(argument(2), 2), [&](Value *k) {
+        Value *pair = b.CreateLoad(b.getInt32Ty(), at(at(x, m, line), k, b.getInt64(4)));
+        Value *p = b.CreateBitCast(b.CreateVectorSplat(kTileLanes, pair), halves);
+        Value *q = b.CreateLoad(halves, at(weights, k, line));
+        for (unsigned i : {0, 1}) {
+          Value *u = flush(bf16(every(p, 2, i))), *v = flush(bf16(every(q, 2, i)));
+          Value *sum = b.CreateLoad(floats, partial[i]);
+          b.CreateStore(flush(b.CreateIntrinsic(Intrinsic::fma, {floats}, {u, v, sum})), partial[i]);
+        }
+      });
+      Value *row = at(c, m, line), *before = flush(b.CreateLoad(floats, row));
+      Value *sum = b.CreateFAdd(b.CreateLoad(floats, partial[0]), b.CreateLoad(floats, partial[1]));
+      b.CreateStore(flush(b.CreateFAdd(before, flush(sum))), row);
+    });
+    return tileOf(c);
+  }
+
   /// The result of an instruction of AMX, or null.
   Value *tileResult(StringRef name) {
     Value *line = b.getInt64(4 * kTileLanes);
@@ -145,6 +180,8 @@ struct Replacement {
       return tileProduct(true, true);
     if (name == "llvm.x86.tdpbsud.internal")
       return tileProduct(true, false);
+    if (name == "llvm.x86.tdpbf16ps.internal")
+      return tileProductBF16();
     return nullptr;
   }
 
@@ -180,12 +217,19 @@ struct Replacement {
 
 } // namespace
 
-/// Calls of intrinsics that take or give tiles become calls of their replacements, whose tiles are vectors.
-/// Tiles never leave a block of instructions.
+/// Calls of intrinsics that take or give tiles become calls of their replacements, whose tiles are vectors;
+/// loops carry vectors from one to the next.
 static void replaceTileCalls(Function &function, const DenseMap<Function *, Function *> &replacements) {
   DenseMap<Value *, Value *> tiles;
-  SmallVector<CallInst *> calls;
+  SmallVector<Instruction *> replaced;
+  SmallVector<PHINode *> carried;
   for (Instruction &instruction : instructions(function)) {
+    if (auto *phi = dyn_cast<PHINode>(&instruction); phi && phi->getType()->isX86_AMXTy()) {
+      tiles[phi] = IRBuilder<>(phi).CreatePHI(plainType(phi->getType()), phi->getNumIncomingValues());
+      replaced.push_back(phi);
+      carried.push_back(phi);
+      continue;
+    }
     auto *call = dyn_cast<CallInst>(&instruction);
     Function *replacement = call ? replacements.lookup(call->getCalledFunction()) : nullptr;
     if (!replacement)
@@ -194,10 +238,15 @@ static void replaceTileCalls(Function &function, const DenseMap<Function *, Func
     for (Value *argument : call->args())
       arguments.push_back(argument->getType()->isX86_AMXTy() ? tiles.at(argument) : argument);
     tiles[call] = IRBuilder<>(call).CreateCall(replacement, arguments);
-    calls.push_back(call);
+    replaced.push_back(call);
   }
-  for (CallInst *call : reverse(calls))
-    call->eraseFromParent();
+  for (PHINode *phi : carried)
+    for (auto [value, block] : zip_equal(phi->incoming_values(), phi->blocks()))
+      cast<PHINode>(tiles.at(phi))->addIncoming(tiles.at(value), block);
+  for (Instruction *instruction : replaced)
+    instruction->dropAllReferences();
+  for (Instruction *instruction : replaced)
+    instruction->eraseFromParent();
 }
 
 void nibble::test::replaceInstructions(Module &module, StringRef cpu) {

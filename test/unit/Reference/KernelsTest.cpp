@@ -74,6 +74,17 @@ TEST(Linear, DotTileReadsCodesAsSignedOrNot) {
   EXPECT_EQ(dotTile(codes, true, x, 2, 4), isUnsigned);
 }
 
+TEST(Linear, DotTileReadsPairsOfBF16) {
+  // Two rows by four columns: outputs 0 and 15 have weights, the others zeros.
+  std::vector<double> weights(64);
+  weights[0] = 2, weights[1] = 3, weights[32] = 5, weights[33] = 7; // columns 0 to 3 of output 0
+  weights[30] = -1, weights[63] = 0.5;                              // columns 0 and 3 of output 15
+  std::vector<double> x = {1, 10, 100, 1000, 0, 0, 0, 4};
+  std::vector<double> sums(32);
+  sums[0] = 2 + 30 + 500 + 7000, sums[15] = -1 + 500, sums[16] = 28, sums[31] = 2;
+  EXPECT_EQ(dotTileBF16(weights, x, 2, 4), sums);
+}
+
 TEST(Linear, LookupIndexesItsTable) {
   std::vector<int8_t> table = {5, -128, 127, 3, 2, 1, 0, -1, -2, -3, -4, -5, -6, -7, -8, -9};
   std::vector<uint8_t> codes = {15, 0, 1, 2, 2};

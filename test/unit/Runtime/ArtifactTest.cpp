@@ -368,16 +368,16 @@ TEST(VariantTest, MatrixTilesOnlyWherePermitted) {
   manifest.variants.resize(2);
   manifest.variants[0].target = "avx512-bf16";
   manifest.variants[0].features = {"avx2", "avx512bf16"};
-  manifest.variants[1].target = "amx-int8";
-  manifest.variants[1].features = {"avx2", "avx512bf16", "amx-tile", "amx-int8"};
+  manifest.variants[1].target = "amx";
+  manifest.variants[1].features = {"avx2", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16"};
   std::vector<std::string> features = {"avx2", "avx512bf16"};
   EXPECT_EQ((*chooseVariant(manifest, features, "", "model"))->target, "avx512-bf16");
-  EXPECT_EQ(
-      chooseVariant(manifest, features, "amx-int8", "model").error().message,
-      "model: this CPU lacks what its code needs: amx-int8 needs amx-tile, amx-int8; compile it again with "
-      "--target=cpu:native on this machine, or with --target=cpu:x86-64");
+  EXPECT_EQ(chooseVariant(manifest, features, "amx", "model").error().message,
+            "model: this CPU lacks what its code needs: amx needs amx-tile, amx-int8, amx-bf16; compile it "
+            "again with "
+            "--target=cpu:native on this machine, or with --target=cpu:x86-64");
   features.insert(features.end(), {"amxtile", "amxint8", "amxbf16"});
-  EXPECT_EQ((*chooseVariant(manifest, features, "", "model"))->target, "amx-int8");
+  EXPECT_EQ((*chooseVariant(manifest, features, "", "model"))->target, "amx");
   EXPECT_EQ((*chooseVariant(manifest, features, "avx512-bf16", "model"))->target, "avx512-bf16");
 }
 
@@ -389,9 +389,9 @@ TEST(VariantTest, FeaturesOfThisMachine) {
     GTEST_SKIP() << "/proc/cpuinfo lists no flags";
   std::string line = system.substr(at, system.find('\n', at) - at) + " ";
   std::vector<std::string> features = cpuFeatures();
-  for (const char *name :
-       {"sse4_2", "avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512vl", "avx512dq",
-        "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni", "amx_tile", "amx_int8", "gfni", "movbe"}) {
+  for (const char *name : {"sse4_2", "avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "avx512bw", "avx512vl",
+                           "avx512dq", "avx512_vnni", "avx512_bf16", "avx512_fp16", "avx_vnni", "amx_tile",
+                           "amx_int8", "amx_bf16", "gfni", "movbe"}) {
     bool expected = line.find(" " + std::string(name) + " ") != std::string::npos;
     bool found = std::find(features.begin(), features.end(), normalFeature(name)) != features.end();
     EXPECT_EQ(found, expected) << name;

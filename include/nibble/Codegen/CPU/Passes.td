@@ -91,10 +91,11 @@ def LowbitLegalizeDot2Pass : Pass<"lowbit-legalize-dot2"> {
 }
 
 def LowbitLegalizeTilesPass : Pass<"lowbit-legalize-tiles"> {
-  let summary = "turns lowbit.dot_tile into instructions of AMX-INT8";
+  let summary = "turns lowbit.dot_tile and lowbit.dot_tile_bf16 into instructions of AMX";
   let description = [{
-    Codes and sources are loaded into tiles, multiplied (`tdpbssd`; unsigned codes `tdpbsud`) and the sums stored. LLVM
-    allots tile registers and configures them, once in a function. An error on CPU targets without tiles.
+    Codes and sources are loaded into tiles, multiplied (`tdpbssd`; unsigned codes `tdpbsud`) and the sums stored. With bf16 the
+    sums stay in tiles in a loop over all columns (`tdpbf16ps`). LLVM allots tile registers and configures them, once in a
+    function. An error on CPU targets without tiles.
 
     ```mlir
     lowbit.dot_tile %codes, (%x) into %sums {rows = 8 : i32, columns = 32 : i32}
@@ -106,8 +107,8 @@ def LowbitLegalizeTilesPass : Pass<"lowbit-legalize-tiles"> {
     llvm.call_intrinsic "llvm.x86.tilestored64.internal"(%8, %64, %sums, ..., %s) : (...) -> ()
     ```
   }];
-  let options = [Option<"target", "target", "std::string", "\"amx-int8\"", "CPU target: amx-int8, or native">];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+  let options = [Option<"target", "target", "std::string", "\"amx\"", "CPU target: amx, or native">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect"];
 }
 
 def LowbitLegalizeLookupPass : Pass<"lowbit-legalize-lookup"> {

@@ -40,12 +40,13 @@ struct VectorUnits {
 struct CPUTuning {
   std::string name; // "znver4"
   InstructionSet instructions = InstructionSet::X86_64;
-  std::string schedule;    // LLVM's tune-cpu: not znver4, whose scheduler shuffles loads
-  VectorUnits narrow;      // vectors of 128 and 256 bits
-  VectorUnits wide;        // vectors of 512 bits
-  unsigned issue = 4;      // instructions a cycle
-  double tileRows = 1;     // of activations that matrix tiles multiply a cycle: 16 cycles for a full one
-  unsigned dotLatency = 5; // cycles
+  std::string schedule;      // LLVM's tune-cpu: not znver4, whose scheduler shuffles loads
+  VectorUnits narrow;        // vectors of 128 and 256 bits
+  VectorUnits wide;          // vectors of 512 bits
+  unsigned issue = 4;        // instructions a cycle
+  double tileRows = 1;       // of activations that matrix tiles multiply a cycle: 16 cycles for a full one
+  unsigned dotLatency = 5;   // cycles
+  unsigned tileLatency = 52; // cycles from a product of matrix tiles to the next that adds to it
   /// A scalar broadcast inside the instruction that uses it costs no more than a register would. Otherwise
   /// the load binds, and one broadcast into a register should serve several dot products.
   bool freeBroadcasts = true;
@@ -92,7 +93,7 @@ struct CPUTarget {
   bool hasEmbeddedBroadcast = false; // an operand can be a scalar in memory, repeated in all lanes
   bool hasMasks = false;             // loads and stores under masks
   bool hasBF16Dot = false;           // `lowbit.dot2` of bf16
-  bool hasTiles = false;             // `lowbit.dot_tile`
+  bool hasTiles = false;             // `lowbit.dot_tile` and `lowbit.dot_tile_bf16`
   CPUTuning tuning;
 
   /// f32 or i32 lanes of a vector register.

@@ -1,6 +1,6 @@
 // RUN: nibble-opt %s --rt-add-probes=target=avx512-vnni | FileCheck %s --check-prefixes=CHECK,VNNI
 // RUN: nibble-opt %s --rt-add-probes=target=x86-64-v3 | FileCheck %s --check-prefixes=CHECK,AVX2
-// RUN: nibble-opt %s --rt-add-probes=target=amx-int8 | FileCheck %s --check-prefix=TILES
+// RUN: nibble-opt %s --rt-add-probes=target=amx | FileCheck %s --check-prefix=TILES
 // RUN: not nibble-opt %s --rt-add-probes=target=pentium 2>&1 | FileCheck %s --check-prefix=TARGET
 
 // TARGET: error: unknown CPU target 'pentium'

@@ -1,8 +1,8 @@
 // Linears on AMX: whole records of 8 tokens go through matrix tiles, two at a time and the last alone, what is left
-// through dot products.
+// through dot products. Weights and activations of bf16 go through matrix tiles whatever there is of tokens.
 //
-// RUN: nibble-opt %s --rt-to-vector="target=amx-int8 tune-for=sapphirerapids" | FileCheck %s
-// RUN: nibble-opt %s --nibble-codegen-cpu="target=amx-int8 tune-for=sapphirerapids" | mlir-translate --mlir-to-llvmir | llc -O3 -o %t.s
+// RUN: nibble-opt %s --rt-to-vector="target=amx tune-for=sapphirerapids" | FileCheck %s
+// RUN: nibble-opt %s --nibble-codegen-cpu="target=amx tune-for=sapphirerapids" | mlir-translate --mlir-to-llvmir | llc -O3 -o %t.s
 // RUN: FileCheck %s --input-file=%t.s --check-prefix=ASM
 // RUN: FileCheck %s --input-file=%t.s --check-prefix=STACK
 
@@ -81,7 +81,50 @@ rt.kernel @codebook(%x: !codes, %w: !iq4) -> tensor<?x64xf32> attributes {family
   rt.yield %y : tensor<?x64xf32>
 }
 
-// Float weights know no tiles.
+// Scratch: the sums of four tiles of 16 x 16. Steps of 64, 32 and 16 tokens, then what is left: (T - 1) mod 16 + 1.
+// CHECK-LABEL: func.func @pairs(
+// CHECK-SAME: nibble.scratch = 4096 : i64
+// CHECK: %[[LAST:.*]] = arith.andi %{{.*}}, %{{.*}} : i16
+// CHECK: %[[ROWS:.*]] = arith.addi %[[LAST]], %{{.*}} : i16
+// CHECK: %[[FULL:.*]] = arith.constant 16 : i16
+// CHECK: lowbit.dot_tile_bf16 %{{.*}}, (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) of %[[FULL]] into %{{.*}} {columns = 512 : i64, far = 9216 : i64, near = 2304 : i64, stride = 1024 : i64}
+// CHECK: lowbit.dot_tile_bf16 %{{.*}}, (%{{.*}}, %{{.*}}) of %[[FULL]]
+// CHECK: lowbit.dot_tile_bf16 %{{.*}}, (%{{.*}}) of %[[FULL]]
+// CHECK: scf.if
+// CHECK: lowbit.dot_tile_bf16 %{{.*}}, (%{{.*}}) of %[[ROWS]]
+// CHECK-NOT: lowbit.dot
+// CHECK-NOT: vector.fma
+// CHECK-LABEL: func.func @pairs_items
+
+// The unit is configured once, ahead of all loops, though tiles have two shapes. Sums stay in tiles: four of them share
+// one of weights, and none goes to the stack.
+// ASM-LABEL: pairs:
+// ASM-NOT: {{^}}.LBB
+// ASM: andl $15,
+// ASM-NOT: {{^}}.LBB
+// ASM: ldtilecfg
+// ASM-NOT: ldtilecfg
+// ASM-COUNT-4: tilezero
+// ASM: {{^}}.LBB{{[0-9_]+}}:
+// ASM: tileloadd {{.*}}, %[[W:tmm[0-7]]]
+// ASM-COUNT-4: tdpbf16ps %[[W]],
+// ASM-NOT: {{tilestored|tdpbf16ps}}
+// ASM: j{{[a-z]+}} .LBB
+// ASM-COUNT-4: tilestored
+// ASM-NOT: {{ldtilecfg|(Spill|Reload).*tile|1024-byte}}
+// ASM: tilerelease
+// ASM: retq
+!bf16 = !lowbit.packed<64x512, <bf16>, panel>
+!halves = !lowbit.rows<tokens x 512, bf16>
+rt.kernel @pairs(%x: !halves, %w: !bf16) -> tensor<?x64xf32> attributes {family = #rt.family<linear>} {
+  %y = lowbit.linear %x, (%w) : !halves, (!bf16) -> tensor<?x64xf32> {
+  ^bb0(%a: f32):
+    lowbit.yield %a : f32
+  }
+  rt.yield %y : tensor<?x64xf32>
+}
+
+// Other float weights know no tiles: to round f16 to bf16 would cost precision.
 // CHECK-LABEL: func.func @floats(
 // CHECK-SAME: nibble.scratch = 0 : i64
 // CHECK-NOT: lowbit.dot_tile
@@ -91,6 +134,16 @@ rt.kernel @codebook(%x: !codes, %w: !iq4) -> tensor<?x64xf32> attributes {family
 rt.kernel @floats(%x: !lowbit.rows<tokens x 512, f32>, %w: !lowbit.packed<64x512, <bf16>, panel>) -> tensor<?x64xf32>
     attributes {family = #rt.family<linear>} {
   %y = lowbit.linear %x, (%w) : !lowbit.rows<tokens x 512, f32>, (!lowbit.packed<64x512, <bf16>, panel>) -> tensor<?x64xf32> {
+  ^bb0(%a: f32):
+    lowbit.yield %a : f32
+  }
+  rt.yield %y : tensor<?x64xf32>
+}
+// CHECK-LABEL: func.func @halves(
+// CHECK-NOT: lowbit.dot_tile
+rt.kernel @halves(%x: !halves, %w: !lowbit.packed<64x512, <f16>, panel>) -> tensor<?x64xf32>
+    attributes {family = #rt.family<linear>} {
+  %y = lowbit.linear %x, (%w) : !halves, (!lowbit.packed<64x512, <f16>, panel>) -> tensor<?x64xf32> {
   ^bb0(%a: f32):
     lowbit.yield %a : f32
   }
