@@ -313,10 +313,10 @@ TEST_P(MatrixTilesLinearTest, ARowOfBF16DoesNotDependOnItsBatch) {
   }
 }
 
-/// Two weights, and an epilogue that reads what other tokens have elsewhere.
+/// Two weights, and an epilogue that reads a row of its own for each token, in every size of step.
 TEST_P(MatrixTilesLinearTest, EpilogueOfBF16) {
   constexpr Shape shape{41, 96};
-  constexpr uint32_t tokens = 91; // in steps of 64 and 16, and 11 more
+  constexpr uint32_t tokens = 91; // in steps of 64 and 16, and 11 that are left
   const Format format{Element::BF16, 0, Zero::None};
   std::string w = packedText(format, shape), rows = "!lowbit.rows<tokens x 96, bf16>";
   KernelImage image("rt.kernel @k(%x: " + rows + ", %w: " + w + ", %v: " + w +

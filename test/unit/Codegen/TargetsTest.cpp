@@ -2,6 +2,7 @@
 #include "Emulator.h"
 #include "KernelImage.h"
 
+#include "lib/Codegen/CPU/TileModel.h"
 #include "nibble/runtime/Artifact.h"
 
 #include "llvm/IR/IRBuilder.h"
@@ -91,6 +92,19 @@ TEST(CPUTargets, WhatATuningCannotSay) {
               HasSubstr("'near-prefetch=100': expected near-prefetch= and a multiple of 64 from 0 to 65536"));
   EXPECT_THAT(problem("znver4,chains=1,chains=2"), HasSubstr("'chains=2': the field stands twice"));
   EXPECT_THAT(problem(",chains=1"), HasSubstr("unknown kind of CPU '' to tune avx512 for"));
+}
+
+TEST(CPUTargets, HowManyMatrixTilesShareWeightsOfBF16) {
+  EXPECT_EQ(matrixTilesOfPairs(*findCPUTarget("avx512-bf16", "sapphirerapids")), 0) << "has no such unit";
+  CPUTarget target = *findCPUTarget("amx", "sapphirerapids");
+  EXPECT_EQ(matrixTilesOfPairs(target), 4) << "16 cycles each, hence 64 where a sum is ready after 52";
+  target.tuning.tileLatency = 16;
+  target.tuning.nearPrefetch = target.tuning.farPrefetch = 0;
+  EXPECT_EQ(matrixTilesOfPairs(target), 1) << "neither latency nor loads bind";
+  target.tuning.wide.loads = 1;
+  EXPECT_EQ(matrixTilesOfPairs(target), 4) << "16 loads of weights are shared";
+  target.tuning.tileRows = 1.0 / 16;
+  EXPECT_EQ(matrixTilesOfPairs(target), 0) << "two multiply-adds a cycle do 32 columns in 16 cycles too";
 }
 
 class EveryTarget : public TargetTest {};
