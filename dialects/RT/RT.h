@@ -22,8 +22,8 @@ namespace nibble::rt {
 /// Every buffer starts at a multiple of this many bytes, and so does every row of an f32 matrix.
 inline constexpr int64_t kBufferAlignment = 64;
 
-/// Rows that the partials of a split attention have: rows of the batch times their blocks of 64 positions.
-/// 2048 are 131,072 positions of one token; a batch that needs more is not split.
+/// Rows that the partials of a split attention have: rows of the batch times their spans of 256 positions.
+/// 2048 are 524,288 positions of one token, or 8,192 of 64; a batch that needs more is not split.
 inline constexpr int64_t kPartialRows = 2048;
 
 /// Bytes from one row of a buffer to the next, the one statement of it that planner, kernels and runtime

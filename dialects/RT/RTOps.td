@@ -90,17 +90,18 @@ def RT_StoreKVOp : RT_Op<"store_kv", [AllTypesMatch<["key", "value"]>]> {
 }
 
 def RT_AttendOp : RT_Op<"attend", [AllTypesMatch<["key", "value"]>]> {
-  let summary = "attention over the cache: whole, or as the partials of its blocks";
+  let summary = "attention over the cache: whole, or as the partials of its spans";
   let description = [{
     What is left of `llm.attention` behind `rt.store_kv`, with its formula. Positions are reduced in blocks of 64,
     counted from position 0: a block gives, for each row and head, m = max s_j, l = sum exp(s_j - m) and
-    o = sum exp(s_j - m) V_j, and blocks are merged in ascending order (Milakov and Gimelshein 2018):
+    o = sum exp(s_j - m) V_j. The four blocks of a span of 256 positions are merged in ascending order (Milakov and
+    Gimelshein 2018), then the spans:
 
       m' = max(m, m_b);  l' = l exp(m - m') + l_b exp(m_b - m');  o' = o exp(m - m') + o_b exp(m_b - m')
 
-    Where the batch makes too few items for the workers, or too uneven ones, an item is a run of blocks, whose triples
-    go to `partials` for `rt.merge`; `result` is then not written. Row (row, block) of `partials` holds o of all heads,
-    then m, then l of all heads. Where the work is done changes no bit.
+    Where the batch makes too few items for the workers, or too uneven ones, the items of costly sequences are runs of
+    spans, whose triples go to `partials` for `rt.merge`; the rows of `result` are then not written. Row (row, span) of
+    `partials` holds o of all heads, then m, then l of all heads. Where the work is done changes no bit.
 
     ```mlir
     %o, %p = rt.attend %q, %k, %v, %cache
@@ -120,11 +121,11 @@ def RT_AttendOp : RT_Op<"attend", [AllTypesMatch<["key", "value"]>]> {
 }
 
 def RT_MergeOp : RT_Op<"merge"> {
-  let summary = "merges the blocks of a split rt.attend in ascending order";
+  let summary = "merges the spans of what rt.attend has split, in ascending order";
   let description = [{
-    `attended` and `partials` are the results of an `rt.attend` of the same attributes. Where the batch was split, each
-    row's blocks are merged as `rt.attend` says and divided by l (plus exp(sink - m) with `sinks`); else `attended` is
-    the result as it is. The result takes the memory of `attended`.
+    `attended` and `partials` are the results of an `rt.attend` of the same attributes. Where a sequence was split, each of
+    its rows' spans are merged as `rt.attend` says and divided by l (plus exp(sink - m) with `sinks`); other rows of
+    `attended` are the result as they are. The result takes the memory of `attended`.
 
     ```mlir
     %r = rt.merge %o, %p {heads = 8 : i64, kv_heads = 4 : i64, head_dim = 16 : i64}

@@ -1,12 +1,11 @@
 //===- AttendKernel.cpp - Kernels of rt.attend ------------------------------------------------===//
 //
 // An item is a tile of a sequence's rows, one head of K and V with all the query heads that share it, and a
-// run of blocks (AttentionSplit.h):
+// run of spans (AttentionSplit.h):
 //   1. in a step of at most 16 tokens, store the step's K and V of these blocks;
 //   2. norm, rotate and scale the queries;
-//   3. reduce block after block (AttentionBlock.h), and merge each into the running triple, or, where the
-//   batch
-//      is split, leave its triple to rt.merge.
+//   3. reduce block after block (AttentionBlock.h) and merge each into its span's triple; merge that into the
+//      running triple or, where the sequence is split, leave it to rt.merge.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "AttentionBlock.h"
@@ -32,7 +31,7 @@ public:
       formula.softcap = op.getSoftcap()->convertToDouble();
   }
 
-  Value items(KernelBuilder &b, Value batch) override { return split.attendItems(b, batch); }
+  Value items(KernelBuilder &b, Value batch) override { return split.items(b, batch, itemsOf); }
   int64_t scratchBytes() const override { return place.bytes; }
 
   void item(KernelBuilder &, const KernelFrame &, Value) override {
@@ -41,25 +40,26 @@ public:
 
   void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
     AttentionSplit::Batch batch = split.decide(b, frame.batch);
-    split.forEachItem(
-        b, batch, begin, end, [](const AttentionSplit::Sequence &s) { return s.items; },
-        [&](const AttentionSplit::Sequence &s, Value number, Value partialRows) {
-          itemOf(b, frame, batch, s, number, partialRows);
-        });
+    split.forEachItem(b, batch, begin, end, itemsOf,
+                      [&](const AttentionSplit::Sequence &s, Value number, Value partialRows) {
+                        itemOf(b, frame, batch, s, number, partialRows);
+                      });
   }
 
 private:
+  static Value itemsOf(const AttentionSplit::Sequence &s) { return s.items; }
+
   /// What the stages of an item share; all i64 or pointers.
   struct Item {
     Item(const KernelFrame &frame, const AttentionSplit::Sequence &sequence)
         : frame(frame), sequence(sequence) {}
     const KernelFrame &frame;
     const AttentionSplit::Sequence &sequence;
-    Value isSplit, isSmall;
+    Value isSmall;
     Value kvHead, row, rows, position; // the tile's rows of the batch, and the first one's position
     Value firstBlock, endBlock;
     Value pages, keys, values; // pages of the sequence; K and V of the layer
-    Value partials; // the first row of partials of the tile's first row and the sequence's first block
+    Value partials; // the first row of partials of the tile's first row and the sequence's first span
   };
 
   void itemOf(KernelBuilder &b, const KernelFrame &frame, const AttentionSplit::Batch &batch,
@@ -68,22 +68,20 @@ private:
     auto mod = [&](Value x, Value y) -> Value { return arith::RemUIOp::create(b, x, y); };
     Item it(frame, s);
     it.isSmall = batch.isSmall;
-    it.isSplit = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, batch.run, b.index(0));
-    Value perHead = div(s.items, b.index(split.kvHeads)), inHead = mod(number, perHead);
+    Value perHead = b.mul(s.tiles, s.runs), inHead = mod(number, perHead);
     it.kvHead = div(number, perHead);
     Value tile = b.mul(div(inHead, s.runs), s.tile), run = mod(inHead, s.runs);
     it.row = b.add(s.begin, tile);
     it.rows = b.min(s.tile, b.sub(s.rows, tile));
     it.position = b.add(b.sub(s.length, s.rows), tile);
-    Value seen = split.firstBlock(b, it.position),
-          end = b.ceilDiv(b.add(it.position, it.rows), kAttentionBlock);
-    Value runBegin = b.add(s.firstBlock, b.mul(run, batch.run));
-    it.firstBlock = b.select(it.isSplit, b.max(seen, runBegin), seen);
-    it.endBlock = b.select(it.isSplit, b.min(end, b.add(runBegin, batch.run)), end);
+    Value span = b.add(s.firstSpan, b.mul(run, s.run));
+    it.firstBlock = b.max(split.firstBlock(b, it.position), b.mul(span, kSpanBlocks));
+    it.endBlock = b.min(b.ceilDiv(b.add(it.position, it.rows), kAttentionBlock),
+                        b.mul(b.add(span, s.run), kSpanBlocks));
 
     it.pages = pagesOf(b, frame.batch, s.number);
     std::tie(it.keys, it.values) = cacheOperandsOf(frame, kernel, op.getCache());
-    it.partials = b.add(partialRows, b.mul(tile, s.blocks));
+    it.partials = b.add(partialRows, b.mul(tile, s.spans));
     b.ifThen(b.less(it.firstBlock, it.endBlock), [&] { attend(b, it); });
   }
 
@@ -104,8 +102,7 @@ private:
     });
     AttentionBlock block(b, cache, formula, place, it.frame.scratch);
     Value rows = b.mul(it.rows, split.group), end = b.add(it.position, it.rows);
-    block.reset(rows);
-    b.loop(it.firstBlock, it.endBlock, 1, [&](Value number) {
+    auto reduce = [&](Value number) {
       AttentionBlockPlace where;
       where.first = b.mul(number, kAttentionBlock);
       where.limit = b.min(b.sub(end, where.first), b.index(kAttentionBlock));
@@ -114,11 +111,18 @@ private:
         where.next[page] = pageOf(b, it, b.add(b.mul(number, 2), page + 2));
       }
       block.reduce(where, it.rows, it.position);
-      b.ifElse(it.isSplit, [&] { storePartials(b, it, rows, number); }, [&] { block.merge(rows); });
+      block.merge(rows, place.block, place.span);
+    };
+    block.reset(rows, place.all);
+    b.loop(b.div(it.firstBlock, kSpanBlocks), b.ceilDiv(it.endBlock, kSpanBlocks), 1, [&](Value span) {
+      block.reset(rows, place.span);
+      b.loop(b.max(it.firstBlock, b.mul(span, kSpanBlocks)),
+             b.min(it.endBlock, b.mul(b.add(span, 1), kSpanBlocks)), 1, reduce);
+      b.ifElse(
+          it.sequence.isSplit, [&] { storePartials(b, it, rows, span); },
+          [&] { block.merge(rows, place.span, place.all); });
     });
-    auto finish = [&] { finishRows(b, it); };
-    Value isWhole = arith::XOrIOp::create(b, it.isSplit, b.constant(b.getI1Type(), int64_t(1)));
-    b.ifThen(isWhole, finish);
+    b.ifElse(it.sequence.isSplit, [] {}, [&] { finishRows(b, it); });
   }
 
   /// Page `number` of the sequence, or its last where there are fewer.
@@ -135,7 +139,7 @@ private:
     };
     b.loop(rowAt(it.firstBlock), rowAt(it.endBlock), 1, [&](Value token) {
       Value row = b.add(it.row, token), position = b.add(it.position, token);
-      Value rotated = b.at(it.frame.scratch, place.output), temporary = b.at(it.frame.scratch, place.row);
+      Value rotated = b.at(it.frame.scratch, place.all.output), temporary = b.at(it.frame.scratch, place.row);
       key.prepare(b, it.frame, kernel, headDim, row, it.kvHead, rotated, 1.0);
       Value value = headOf(b, it.frame, kernel, op.getValue(), headDim, row, it.kvHead);
       cache.store(b, pageOf(b, it, b.div(position, kPageSize)), b.mod(position, kPageSize), rotated, value,
@@ -143,25 +147,25 @@ private:
     });
   }
 
-  /// The block's triples, for rt.merge: row (row, block) is o, then m, then l of all heads.
-  void storePartials(KernelBuilder &b, const Item &it, Value rows, Value number) {
+  /// The span's triples, for rt.merge: row (row, span) is o, then m, then l of all heads.
+  void storePartials(KernelBuilder &b, const Item &it, Value rows, Value span) {
     Value base = resultPointer(it.frame, kernel, 1);
     int64_t rowBytes = rt::rowBytes(op.getPartials().getType());
-    Value block = b.sub(number, it.sequence.firstBlock);
+    Value inSequence = b.sub(span, it.sequence.firstSpan);
     b.loop(b.index(0), rows, 1, [&](Value row) {
       Value token = b.div(row, split.group), inGroup = b.mod(row, split.group);
-      Value index = b.add(b.add(it.partials, b.mul(token, it.sequence.blocks)), block);
+      Value index = b.add(b.add(it.partials, b.mul(token, it.sequence.spans)), inSequence);
       Value to = b.at(base, b.mul(index, rowBytes));
       Value head = b.add(b.mul(it.kvHead, split.group), inGroup), from = b.mul(row, place.rowStride);
       Value output = b.at(to, b.mul(head, 4 * headDim));
       for (const Piece &piece : b.pieces(headDim)) {
         VectorType type = b.vec(piece.lanes, b.f32());
-        b.store(b.load(type, scratch(b, it, place.blockOutput, from), 4 * piece.begin, 4), output,
+        b.store(b.load(type, scratch(b, it, place.span.output, from), 4 * piece.begin, 4), output,
                 4 * piece.begin, 4);
       }
       Value numbers = b.at(to, b.mul(head, 4)), offset = b.mul(row, 4);
-      b.store(b.load(b.f32(), scratch(b, it, place.blockMost, offset), 4), numbers, 4 * heads * headDim, 4);
-      b.store(b.load(b.f32(), scratch(b, it, place.blockSum, offset), 4), numbers, 4 * heads * (headDim + 1),
+      b.store(b.load(b.f32(), scratch(b, it, place.span.most, offset), 4), numbers, 4 * heads * headDim, 4);
+      b.store(b.load(b.f32(), scratch(b, it, place.span.sum, offset), 4), numbers, 4 * heads * (headDim + 1),
               4);
     });
   }
@@ -177,8 +181,8 @@ private:
       if (op.getSinks())
         sink = b.load(b.f32(), b.at(operandOf(it.frame, kernel, op.getSinks()), b.mul(head, 4)), 4);
       finishHead(b,
-                 {scratch(b, it, place.output, b.mul(row, place.rowStride)),
-                  scratch(b, it, place.most, offset), scratch(b, it, place.sum, offset)},
+                 {scratch(b, it, place.all.output, b.mul(row, place.rowStride)),
+                  scratch(b, it, place.all.most, offset), scratch(b, it, place.all.sum, offset)},
                  sink, headDim, out);
     });
   }

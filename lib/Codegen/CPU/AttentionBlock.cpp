@@ -24,10 +24,13 @@ AttentionScratch::AttentionScratch(int64_t rows, int64_t headDim) {
   rowStride = 4 * columns;
   queries = place(padded * columns);
   scores = place(padded * kBlock);
-  blockOutput = place(padded * columns);
-  output = place(padded * columns);
-  for (int64_t *numbers : {&blockMost, &blockSum, &most, &sum, &keep, &take})
-    *numbers = place(vectors);
+  for (AttentionTriples *triples : {&block, &span, &all}) {
+    triples->output = place(padded * columns);
+    triples->most = place(vectors);
+    triples->sum = place(vectors);
+  }
+  keep = place(vectors);
+  take = place(vectors);
   keys = place(headDim * kBlock);
   values = place(headDim * kBlock);
   keyScales = place(kBlock);
@@ -35,15 +38,15 @@ AttentionScratch::AttentionScratch(int64_t rows, int64_t headDim) {
   row = place(headDim);
 }
 
-void AttentionBlock::reset(Value rows) {
+void AttentionBlock::reset(Value rows, const AttentionTriples &triples) {
   b.loop(b.index(0), rows, lanes, [&](Value row) {
     Value offset = b.mul(row, 4);
-    b.store(b.constant(vec(lanes), kMaskedScore), b.at(at(place.most), offset), 4);
-    b.store(b.constant(vec(lanes), 0.0), b.at(at(place.sum), offset), 4);
+    b.store(b.constant(vec(lanes), kMaskedScore), b.at(at(triples.most), offset), 4);
+    b.store(b.constant(vec(lanes), 0.0), b.at(at(triples.sum), offset), 4);
   });
   b.loop(b.index(0), rows, 1, [&](Value row) {
     for (const Piece &piece : b.pieces(cache.headDim))
-      b.store(b.constant(vec(piece.lanes), 0.0), rowAt(place.output, row), 4 * piece.begin, 4);
+      b.store(b.constant(vec(piece.lanes), 0.0), rowAt(triples.output, row), 4 * piece.begin, 4);
   });
 }
 
@@ -271,8 +274,8 @@ void AttentionBlock::softmax(const AttentionBlockPlace &block, Value rows, Value
       }
     for (auto [row, sum] : llvm::zip(all, sums)) {
       Value offset = b.mul(row.number, 4);
-      b.store(row.most, b.at(at(place.blockMost), offset), 4);
-      b.store(b.reduceAdd(sum), b.at(at(place.blockSum), offset), 4);
+      b.store(row.most, b.at(at(place.block.most), offset), 4);
+      b.store(b.reduceAdd(sum), b.at(at(place.block.sum), offset), 4);
     }
   });
 }
@@ -353,7 +356,7 @@ void AttentionBlock::valuesOfToken(const AttentionBlockPlace &block) {
                          b.index(0), page ? inSecond : inFirst, sums, /*converted=*/false,
                          row == 0 ? Aside(prefetch) : Aside(none));
       }
-      storeSums(rows, columns, b.at(at(place.blockOutput), row * place.rowStride), sums);
+      storeSums(rows, columns, b.at(at(place.block.output), row * place.rowStride), sums);
     }
     row += rows;
   }
@@ -366,7 +369,7 @@ void AttentionBlock::valuesOfTile(const AttentionBlockPlace &block, Value rows) 
       SmallVector<Value> sums =
           sumValues(kTileRows, columns, scoresAt(row), at(place.values), valueBytes, b.index(0), block.limit,
                     zeroSums(b, kTileRows, columns), /*converted=*/true);
-      storeSums(kTileRows, columns, rowAt(place.blockOutput, row), sums);
+      storeSums(kTileRows, columns, rowAt(place.block.output, row), sums);
     }
   });
 }
@@ -375,26 +378,25 @@ void AttentionBlock::valuesOfTile(const AttentionBlockPlace &block, Value rows) 
 // Merging
 //===------------------------------------------------------------------------------------------------------===//
 
-void AttentionBlock::merge(Value rows) {
+void AttentionBlock::merge(Value rows, const AttentionTriples &next, const AttentionTriples &before) {
   b.loop(b.index(0), rows, lanes, [&](Value row) {
     Value offset = b.mul(row, 4);
     auto load = [&](int64_t from) { return b.load(vec(lanes), b.at(at(from), offset), 4); };
     auto store = [&](Value value, int64_t to) { b.store(value, b.at(at(to), offset), 4); };
-    Value before = load(place.most), ofBlock = load(place.blockMost), after = b.greater(before, ofBlock);
-    Value keep = math::ExpOp::create(b, b.sub(before, after)),
-          take = math::ExpOp::create(b, b.sub(ofBlock, after));
-    store(b.fma(load(place.blockSum), take, b.mul(load(place.sum), keep)), place.sum);
-    store(after, place.most);
+    Value m = load(before.most), added = load(next.most), most = b.greater(m, added);
+    Value keep = math::ExpOp::create(b, b.sub(m, most)), take = math::ExpOp::create(b, b.sub(added, most));
+    store(b.fma(load(next.sum), take, b.mul(load(before.sum), keep)), before.sum);
+    store(most, before.most);
     store(keep, place.keep);
     store(take, place.take);
   });
   b.loop(b.index(0), rows, 1, [&](Value row) {
-    Value offset = b.mul(row, 4), output = rowAt(place.output, row), block = rowAt(place.blockOutput, row);
+    Value offset = b.mul(row, 4), output = rowAt(before.output, row), added = rowAt(next.output, row);
     Value keep = b.load(b.f32(), b.at(at(place.keep), offset), 4),
           take = b.load(b.f32(), b.at(at(place.take), offset), 4);
     for (const Piece &piece : b.pieces(cache.headDim)) {
       Value kept = b.mul(b.load(vec(piece.lanes), output, 4 * piece.begin, 4), b.splat(keep, piece.lanes));
-      Value o = b.load(vec(piece.lanes), block, 4 * piece.begin, 4);
+      Value o = b.load(vec(piece.lanes), added, 4 * piece.begin, 4);
       b.store(b.fma(o, b.splat(take, piece.lanes), kept), output, 4 * piece.begin, 4);
     }
   });

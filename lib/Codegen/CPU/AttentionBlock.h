@@ -23,20 +23,29 @@ struct AttentionFormula {
 /// The score of a position that a row does not see. Finite, so that exp(masked - masked) is no NaN.
 inline constexpr double kMaskedScore = -3.0e38;
 
+/// Blocks whose triples are merged with each other before their sum joins that of the spans before: 256
+/// positions, counted from position 0. Where attention is split, each span leaves one triple to rt.merge.
+inline constexpr int64_t kSpanBlocks = 4;
+
+/// Where triples of all rows lie in a worker's scratch, in bytes.
+struct AttentionTriples {
+  int64_t output, most, sum; // o: [rows][head_dim]; m and l: [rows]
+};
+
 /// Where a block's numbers lie in a worker's scratch, in bytes; a row is one head of one token.
 struct AttentionScratch {
   /// `rows`: the most rows of a tile.
   AttentionScratch(int64_t rows, int64_t headDim);
 
-  int64_t rowStride;                                  // from one row of queries or outputs to the next
-  int64_t queries;                                    // [rows][head_dim]
-  int64_t scores;                                     // [rows][64]: scores, then exp(s - m), times V's scales
-  int64_t blockOutput;                                // [rows][head_dim]: o of the block
-  int64_t output;                                     // [rows][head_dim]: o of the blocks so far
-  int64_t blockMost, blockSum, most, sum, keep, take; // [rows]: m and l of the block and so far; factors
-  int64_t keys, values;                               // [head_dim][64], [64][head_dim]: the block in f32
-  int64_t keyScales, valueScales;                     // [64]
-  int64_t row;                                        // [head_dim]: a row of K on its way to the cache
+  int64_t rowStride;              // from one row of queries or outputs to the next
+  int64_t queries;                // [rows][head_dim]
+  int64_t scores;                 // [rows][64]: scores, then exp(s - m), times V's scales
+  AttentionTriples block;         // of one block
+  AttentionTriples span, all;     // of the span so far, and of all spans before
+  int64_t keep, take;             // [rows]: factors of merging
+  int64_t keys, values;           // [head_dim][64], [64][head_dim]: the block in f32
+  int64_t keyScales, valueScales; // [64]
+  int64_t row;                    // [head_dim]: a row of K on its way to the cache
   int64_t bytes = 0;
 };
 
@@ -55,13 +64,13 @@ public:
       : b(b), cache(cache), formula(formula), place(place), scratch(scratch), lanes(b.target.lanes()) {}
 
   /// m = masked, l = 0, o = 0 for `rows` rows (i64).
-  void reset(Value rows);
+  void reset(Value rows, const AttentionTriples &triples);
 
-  /// blockMost, blockSum and blockOutput of `tokens` tokens (i64), the first of them at `position`.
+  /// The block's triples of `tokens` tokens (i64), the first of them at `position`.
   void reduce(const AttentionBlockPlace &block, Value tokens, Value position);
 
-  /// Merges the block into what came before.
-  void merge(Value rows);
+  /// Merges triples into those of what came before.
+  void merge(Value rows, const AttentionTriples &next, const AttentionTriples &before);
 
 private:
   Value at(int64_t offset) { return b.at(scratch, offset); }

@@ -8,12 +8,16 @@
 using namespace mlir;
 using namespace nibble;
 
-// Blocks below which a sequence is not worth a barrier: 512 positions.
-static constexpr int64_t kFewestBlocks = 8;
-// Blocks of an item at least: its queries are prepared for each item again.
-static constexpr int64_t kShortestRun = 4;
+// Sequences of so few spans are not worth a barrier: 512 positions.
+static constexpr int64_t kFewSpans = 2;
+// Reading a span, and preparing queries for it, in rows of scores: what a tile costs beside its rows.
+static constexpr int64_t kReadingCost = 4;
 // Items a worker where attention is split, so that a slow worker leaves little behind.
 static constexpr int64_t kItemsPerWorker = 4;
+
+static Value ceilDiv(KernelBuilder &b, Value x, Value y) {
+  return arith::DivUIOp::create(b, b.sub(b.add(x, y), b.index(1)), y);
+}
 
 int64_t AttentionSplit::largestTile() const { return std::max<int64_t>(longTile(), kPrivateTokens); }
 
@@ -30,18 +34,22 @@ AttentionSplit::Sequence AttentionSplit::sequence(KernelBuilder &b, const Batch 
   s.begin = arrayElement(b, starts, number);
   s.rows = b.sub(arrayElement(b, starts, b.add(number, 1)), s.begin);
   s.length = arrayElement(b, batchArray(b, batch.batch, offsetof(NibbleBatch, kvLength)), number);
-  s.firstBlock = firstBlock(b, b.sub(s.length, s.rows));
-  s.blocks = b.sub(b.ceilDiv(s.length, kAttentionBlock), s.firstBlock);
-  s.tile = b.select(batch.isSmall, b.index(largestTile()), b.index(longTile()));
-  Value tiles = arith::DivUIOp::create(b, b.sub(b.add(s.rows, s.tile), b.index(1)), s.tile);
-  if (!batch.run)
+  s.firstSpan = b.div(firstBlock(b, b.sub(s.length, s.rows)), kSpanBlocks);
+  s.spans = b.sub(b.ceilDiv(s.length, kSpanBlocks * kAttentionBlock), s.firstSpan);
+  Value even = ceilDiv(b, s.rows, b.ceilDiv(s.rows, longTile()));
+  s.tile = b.select(b.less(b.index(kPrivateTokens), s.rows), even, s.rows);
+  s.tiles = ceilDiv(b, s.rows, s.tile);
+  s.spanCost = b.add(b.mul(b.min(s.rows, s.tile), group), kReadingCost);
+  if (!batch.share)
     return s;
-  Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, batch.run, b.index(0));
-  Value run = b.select(isWhole, b.index(1), batch.run);
-  Value runs = arith::DivUIOp::create(b, b.sub(b.add(s.blocks, run), b.index(1)), run);
-  s.runs = b.select(isWhole, b.index(1), runs);
-  s.items = b.mul(b.mul(tiles, s.runs), kvHeads);
-  s.partialRows = b.select(isWhole, b.index(0), b.mul(s.rows, s.blocks));
+  Value zero = b.index(0), one = b.index(1);
+  Value run = b.max(arith::DivUIOp::create(b, batch.share, s.spanCost), one);
+  s.isSplit = arith::AndIOp::create(b, b.less(zero, batch.share), b.less(run, s.spans));
+  // Runs of equal lengths.
+  s.runs = b.select(s.isSplit, ceilDiv(b, s.spans, run), one);
+  s.run = ceilDiv(b, s.spans, s.runs);
+  s.items = b.mul(b.mul(s.tiles, s.runs), kvHeads);
+  s.partialRows = b.select(s.isSplit, b.mul(s.rows, s.spans), zero);
   return s;
 }
 
@@ -50,47 +58,43 @@ AttentionSplit::Batch AttentionSplit::decide(KernelBuilder &b, Value batch) cons
   result.isSmall = b.less(batchCount(b, batch, offsetof(NibbleBatch, tokens)), b.index(kPrivateTokens + 1));
   Value workers = batchCount(b, batch, offsetof(NibbleBatch, workers));
   Value zero = b.index(0);
-  // Work in blocks of a tile and head: all of it, the most of one item, and rows of partials.
+  // What all items cost, the most that one costs; the most spans, and rows of partials if all were split.
   SmallVector<Value> sums =
-      b.loop(b.index(0), result.sequences, 1, {zero, zero, zero},
+      b.loop(b.index(0), result.sequences, 1, {zero, zero, zero, zero},
              [&](Value number, ValueRange carried) -> SmallVector<Value> {
                Sequence s = sequence(b, result, number);
-               Value tiles = arith::DivUIOp::create(b, b.sub(b.add(s.rows, s.tile), b.index(1)), s.tile);
-               return {b.add(carried[0], b.mul(b.mul(tiles, s.blocks), kvHeads)), b.max(carried[1], s.blocks),
-                       b.add(carried[2], b.mul(s.rows, s.blocks))};
+               Value cost = b.mul(s.spans, b.add(b.mul(s.rows, group), b.mul(s.tiles, kReadingCost)));
+               return {b.add(carried[0], b.mul(cost, kvHeads)), b.max(carried[1], b.mul(s.spans, s.spanCost)),
+                       b.max(carried[2], s.spans), b.add(carried[3], b.mul(s.rows, s.spans))};
              });
-  Value work = sums[0], longest = sums[1], partialRows = sums[2];
+  Value work = sums[0], costliest = sums[1], spans = sums[2], partialRows = sums[3];
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
-  // Whoever gets the longest item last keeps the others waiting: it may take half of a worker's share.
-  Value isUneven = b.less(work, b.mul(b.mul(longest, workers), 2));
-  Value pays = both(
-      both(b.less(b.index(1), workers), isUneven),
-      both(b.less(b.index(kFewestBlocks - 1), longest), b.less(partialRows, b.index(rt::kPartialRows + 1))));
-  Value share = b.mul(b.max(workers, b.index(1)), kItemsPerWorker);
-  Value run = arith::DivUIOp::create(b, b.sub(b.add(work, share), b.index(1)), share);
-  result.run = b.select(pays, b.max(run, b.index(kShortestRun)), zero);
+  // Whoever gets the costliest item last keeps the others waiting: it may take half of a worker's share.
+  Value isUneven = b.less(work, b.mul(b.mul(costliest, workers), 2));
+  Value pays =
+      both(both(b.less(b.index(1), workers), isUneven),
+           both(b.less(b.index(kFewSpans), spans), b.less(partialRows, b.index(rt::kPartialRows + 1))));
+  Value share = ceilDiv(b, work, b.mul(b.max(workers, b.index(1)), kItemsPerWorker));
+  result.share = b.select(pays, share, zero);
   return result;
 }
 
-Value AttentionSplit::attendItems(KernelBuilder &b, Value batch) const {
+Value AttentionSplit::mergeItems(KernelBuilder &b, const Sequence &s) const {
+  return b.select(s.isSplit, b.mul(s.rows, kvHeads), b.index(0));
+}
+
+Value AttentionSplit::items(KernelBuilder &b, Value batch, ItemsOf itemsOf) const {
   Batch decided = decide(b, batch);
   return b
       .loop(b.index(0), decided.sequences, 1, b.index(0),
             [&](Value number, ValueRange carried) -> SmallVector<Value> {
-              return {b.add(carried[0], sequence(b, decided, number).items)};
+              return {b.add(carried[0], itemsOf(sequence(b, decided, number)))};
             })
       .front();
 }
 
-Value AttentionSplit::mergeItems(KernelBuilder &b, Value batch) const {
-  Batch decided = decide(b, batch);
-  Value rows = b.mul(batchCount(b, batch, offsetof(NibbleBatch, tokens)), kvHeads);
-  Value isWhole = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, decided.run, b.index(0));
-  return b.select(isWhole, b.index(0), rows);
-}
-
 void AttentionSplit::forEachItem(KernelBuilder &b, const Batch &batch, Value begin, Value end,
-                                 llvm::function_ref<Value(const Sequence &)> itemsOf,
+                                 ItemsOf itemsOf,
                                  llvm::function_ref<void(const Sequence &, Value, Value)> body) const {
   Value zero = b.index(0);
   // Carried: the sequence, and the items and rows of partials before it.

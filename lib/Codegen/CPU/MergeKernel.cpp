@@ -1,8 +1,7 @@
 //===- MergeKernel.cpp - Kernels of rt.merge --------------------------------------------------===//
 //
-// An item is one row and one head of K and V: its query heads' triples (m, l, o), one for each block, are
-// merged in ascending order by the very operations that attention uses where it is not split. Where the batch
-// is not split there are no items.
+// An item is one row of a split sequence and one head of K and V: its query heads' triples (m, l, o), one for
+// each span, are merged in ascending order by the very operations that attention uses where it is not split.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "AttentionBlock.h"
@@ -22,7 +21,9 @@ public:
       : kernel(kernel), op(op), heads(op.getHeads()), headDim(op.getHeadDim()),
         split(heads, op.getKvHeads(), op.getWindow()) {}
 
-  Value items(KernelBuilder &b, Value batch) override { return split.mergeItems(b, batch); }
+  Value items(KernelBuilder &b, Value batch) override {
+    return split.items(b, batch, [&](const AttentionSplit::Sequence &s) { return split.mergeItems(b, s); });
+  }
   /// o of one head, then m and l.
   int64_t scratchBytes() const override { return numbersOffset() + 64; }
 
@@ -33,13 +34,13 @@ public:
   void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
     AttentionSplit::Batch batch = split.decide(b, frame.batch);
     split.forEachItem(
-        b, batch, begin, end, [&](const AttentionSplit::Sequence &s) { return b.mul(s.rows, split.kvHeads); },
+        b, batch, begin, end, [&](const AttentionSplit::Sequence &s) { return split.mergeItems(b, s); },
         [&](const AttentionSplit::Sequence &s, Value number, Value partialRows) {
           Value token = b.div(number, split.kvHeads), kvHead = b.mod(number, split.kvHeads);
           Value position = b.add(b.sub(s.length, s.rows), token);
-          Value first = b.sub(split.firstBlock(b, position), s.firstBlock);
-          Value behind = b.sub(b.ceilDiv(b.add(position, 1), kAttentionBlock), s.firstBlock);
-          Value base = b.add(partialRows, b.mul(token, s.blocks));
+          Value first = b.sub(b.div(split.firstBlock(b, position), kSpanBlocks), s.firstSpan);
+          Value behind = b.sub(b.ceilDiv(b.add(position, 1), kSpanBlocks * kAttentionBlock), s.firstSpan);
+          Value base = b.add(partialRows, b.mul(token, s.spans));
           b.loop(b.index(0), b.index(split.group), 1, [&](Value inGroup) {
             mergeHead(b, frame, b.add(s.begin, token), b.add(b.mul(kvHead, split.group), inGroup),
                       b.add(base, first), b.add(base, behind));
@@ -50,7 +51,7 @@ public:
 private:
   int64_t numbersOffset() const { return (4 * headDim + 63) / 64 * 64; }
 
-  /// Rows begin .. end - 1 of the partials are the blocks of this row and head.
+  /// Rows begin .. end - 1 of the partials are the spans of this row and head.
   void mergeHead(KernelBuilder &b, const KernelFrame &frame, Value row, Value head, Value begin, Value end) {
     int64_t rowBytes = rt::rowBytes(op.getPartials().getType());
     Value partials = operandOf(frame, kernel, op.getPartials());
@@ -61,11 +62,11 @@ private:
       init.push_back(b.constant(b.vec(piece.lanes, b.f32()), 0.0));
     SmallVector<Value> merged = b.loop(begin, end, 1, init, [&](Value index, ValueRange carried) {
       Value from = b.at(partials, b.mul(index, rowBytes)), numbers = b.at(from, b.mul(head, 4));
-      Value ofBlock = b.load(b.f32(), numbers, 4 * heads * headDim, 4),
+      Value ofSpan = b.load(b.f32(), numbers, 4 * heads * headDim, 4),
             sum = b.load(b.f32(), numbers, 4 * heads * (headDim + 1), 4);
-      Value before = carried[0], after = b.greater(before, ofBlock);
+      Value before = carried[0], after = b.greater(before, ofSpan);
       Value keep = math::ExpOp::create(b, b.sub(before, after)),
-            take = math::ExpOp::create(b, b.sub(ofBlock, after));
+            take = math::ExpOp::create(b, b.sub(ofSpan, after));
       SmallVector<Value> next = {after, b.fma(sum, take, b.mul(carried[1], keep))};
       Value output = b.at(from, b.mul(head, 4 * headDim));
       for (auto [i, piece] : llvm::enumerate(pieces)) {

@@ -412,24 +412,35 @@ TEST_P(AttentionTest, SplitsWhereItemsAreFew) {
   ASSERT_TRUE(image.valid());
   if (image.emulatedBy())
     GTEST_SKIP() << "the emulator runs items and does not count them";
-  auto merged = [&](uint32_t length, uint32_t workers, uint32_t sequences) {
-    std::vector<uint32_t> starts = {0}, lengths(sequences, length);
-    for (uint32_t s = 1; s <= sequences; ++s)
-      starts.push_back(s);
+  // Rows and positions of each sequence.
+  auto mergedOf = [&](const std::vector<std::pair<uint32_t, uint32_t>> &sequences, uint32_t workers) {
+    std::vector<uint32_t> starts = {0}, lengths;
+    for (auto [rows, length] : sequences) {
+      starts.push_back(starts.back() + rows);
+      lengths.push_back(length);
+    }
     NibbleBatch batch{};
-    batch.tokens = batch.sequences = sequences;
+    batch.tokens = starts.back();
+    batch.sequences = static_cast<uint32_t>(sequences.size());
     batch.workers = workers;
     batch.queryStart = starts.data();
     batch.kvLength = lengths.data();
     return image.items("plain_merge", batch);
+  };
+  auto merged = [&](uint32_t length, uint32_t workers, uint32_t sequences) {
+    return mergedOf({sequences, {1, length}}, workers);
   };
   EXPECT_EQ(merged(4096, 1, 1), 0u);   // nobody to share with
   EXPECT_EQ(merged(4096, 4, 1), 2u);   // two heads for four workers
   EXPECT_EQ(merged(300, 4, 1), 0u);    // too short
   EXPECT_EQ(merged(4096, 4, 8), 0u);   // 16 items for four workers
   EXPECT_EQ(merged(4096, 16, 8), 16u); // for sixteen
-  EXPECT_EQ(merged(131072, 4, 1), 2u); // 2048 blocks
-  EXPECT_EQ(merged(131073, 4, 1), 0u); // no room for more partials
+  EXPECT_EQ(merged(524288, 4, 1), 2u); // 2048 spans
+  EXPECT_EQ(merged(524289, 4, 1), 0u); // no room for more partials
+  // A prompt's rows cost more than those of sequences that decode: it alone is split, 16 rows of two heads.
+  std::vector<std::pair<uint32_t, uint32_t>> mixed(8, {1, 600});
+  mixed.push_back({16, 2048});
+  EXPECT_EQ(mergedOf(mixed, 2), 32u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, AttentionTest, testing::ValuesIn(testTargets()), targetName);
