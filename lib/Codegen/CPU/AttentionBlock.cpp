@@ -252,32 +252,39 @@ AttentionBlock::SoftmaxRow AttentionBlock::largestScore(const AttentionBlockPlac
 }
 
 void AttentionBlock::softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked) {
-  // Each row is a chain of dependent steps: where registers allow, two hide each other's. Rows come in pairs
-  // where the group does.
-  int64_t together = formula.group % 2 == 0 && 8 * kBlock / lanes <= b.target.vectorRegisters ? 2 : 1;
-  b.loop(b.index(0), rows, together, [&](Value first) {
-    SmallVector<SoftmaxRow> all;
-    for (int64_t i = 0; i < together; ++i)
-      all.push_back(largestScore(block, b.add(first, i), position, isMasked));
-    SmallVector<Value> sums(together), subtrahends;
-    for (const SoftmaxRow &row : all)
-      subtrahends.push_back(b.splat(row.most, lanes));
-    for (int64_t i = 0; i < kBlock; i += lanes)
-      for (auto [row, sum, subtrahend] : llvm::zip(all, sums, subtrahends)) {
-        Value p = math::ExpOp::create(b, b.sub(row.values[i / lanes], subtrahend));
-        if (isMasked)
-          p = b.select(row.sees[i / lanes], p, b.constant(vec(lanes), 0.0));
-        sum = sum ? b.add(sum, p) : p;
-        if (cache.hasScales())
-          p = b.mul(p, b.load(vec(lanes), at(place.valueScales), 4 * i, 4));
-        b.store(p, row.scores, 4 * i, 4);
-      }
-    for (auto [row, sum] : llvm::zip(all, sums)) {
-      Value offset = b.mul(row.number, 4);
-      b.store(row.most, b.at(at(place.block.most), offset), 4);
-      b.store(b.reduceAdd(sum), b.at(at(place.block.sum), offset), 4);
+  // Each row is a chain of dependent steps: where registers allow, two hide each other's.
+  int64_t together = 8 * kBlock / lanes <= b.target.vectorRegisters ? 2 : 1;
+  Value whole = b.mul(b.div(rows, together), together);
+  b.loop(b.index(0), whole, together,
+         [&](Value first) { softmaxRows(block, first, together, position, isMasked); });
+  if (together > 1 && formula.group % together)
+    b.ifThen(b.less(whole, rows), [&] { softmaxRows(block, whole, 1, position, isMasked); });
+}
+
+void AttentionBlock::softmaxRows(const AttentionBlockPlace &block, Value first, int64_t count, Value position,
+                                 bool isMasked) {
+  SmallVector<SoftmaxRow> all;
+  for (int64_t i = 0; i < count; ++i)
+    all.push_back(largestScore(block, b.add(first, i), position, isMasked));
+  SmallVector<Value> sums(count), subtrahends;
+  for (const SoftmaxRow &row : all)
+    subtrahends.push_back(b.splat(row.most, lanes));
+  for (int64_t i = 0; i < kBlock; i += lanes)
+    for (auto [row, sum, subtrahend] : llvm::zip(all, sums, subtrahends)) {
+      // Nothing is above 0 here, and what is far below adds nothing.
+      Value p = math::ExpOp::create(b, b.sub(row.values[i / lanes], subtrahend), arith::FastMathFlags::afn);
+      if (isMasked)
+        p = b.select(row.sees[i / lanes], p, b.constant(vec(lanes), 0.0));
+      sum = sum ? b.add(sum, p) : p;
+      if (cache.hasScales())
+        p = b.mul(p, b.load(vec(lanes), at(place.valueScales), 4 * i, 4));
+      b.store(p, row.scores, 4 * i, 4);
     }
-  });
+  for (auto [row, sum] : llvm::zip(all, sums)) {
+    Value offset = b.mul(row.number, 4);
+    b.store(row.most, b.at(at(place.block.most), offset), 4);
+    b.store(b.reduceAdd(sum), b.at(at(place.block.sum), offset), 4);
+  }
 }
 
 //===------------------------------------------------------------------------------------------------------===//

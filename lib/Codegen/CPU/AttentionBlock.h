@@ -95,6 +95,8 @@ private:
   struct SoftmaxRow;
   SoftmaxRow largestScore(const AttentionBlockPlace &block, Value number, Value position, bool isMasked);
   void softmax(const AttentionBlockPlace &block, Value rows, Value position, bool isMasked);
+  void softmaxRows(const AttentionBlockPlace &block, Value first, int64_t count, Value position,
+                   bool isMasked);
 
   SmallVector<SmallVector<Piece>> columnGroups(int64_t rows);
   using Aside = llvm::function_ref<void(Value)>;

@@ -58,7 +58,7 @@ AttentionSplit::Batch AttentionSplit::decide(KernelBuilder &b, Value batch) cons
   result.isSmall = b.less(batchCount(b, batch, offsetof(NibbleBatch, tokens)), b.index(kPrivateTokens + 1));
   Value workers = batchCount(b, batch, offsetof(NibbleBatch, workers));
   Value zero = b.index(0);
-  // What all items cost, the most that one costs; the most spans, and rows of partials if all were split.
+  // What all items cost, and the most that one costs; the most spans; rows of partials if all were split.
   SmallVector<Value> sums =
       b.loop(b.index(0), result.sequences, 1, {zero, zero, zero, zero},
              [&](Value number, ValueRange carried) -> SmallVector<Value> {
@@ -68,9 +68,12 @@ AttentionSplit::Batch AttentionSplit::decide(KernelBuilder &b, Value batch) cons
                        b.max(carried[2], s.spans), b.add(carried[3], b.mul(s.rows, s.spans))};
              });
   Value work = sums[0], costliest = sums[1], spans = sums[2], partialRows = sums[3];
+  Sequence first = sequence(b, result, zero); // its items come last
+  Value last = b.mul(first.spans, first.spanCost);
   auto both = [&](Value x, Value y) -> Value { return arith::AndIOp::create(b, x, y); };
-  // Whoever gets the costliest item last keeps the others waiting: it may take half of a worker's share.
-  Value isUneven = b.less(work, b.mul(b.mul(costliest, workers), 2));
+  // No item may take more than a worker's share. Whoever gets a last one late keeps the others waiting: it
+  // may take half of a share.
+  Value isUneven = b.less(work, b.mul(b.max(costliest, b.mul(last, 2)), workers));
   Value pays =
       both(both(b.less(b.index(1), workers), isUneven),
            both(b.less(b.index(kFewSpans), spans), b.less(partialRows, b.index(rt::kPartialRows + 1))));
@@ -96,20 +99,21 @@ Value AttentionSplit::items(KernelBuilder &b, Value batch, ItemsOf itemsOf) cons
 void AttentionSplit::forEachItem(KernelBuilder &b, const Batch &batch, Value begin, Value end,
                                  ItemsOf itemsOf,
                                  llvm::function_ref<void(const Sequence &, Value, Value)> body) const {
-  Value zero = b.index(0);
-  // Carried: the sequence, and the items and rows of partials before it.
+  Value zero = b.index(0), last = b.sub(batch.sequences, b.index(1));
+  auto at = [&](Value place) { return sequence(b, batch, b.sub(last, place)); };
+  // Carried: the sequence's place, and the items and rows of partials before it.
   b.loop(begin, end, 1, {zero, zero, zero}, [&](Value item, ValueRange carried) {
     SmallVector<Value> found = b.repeat(
         carried,
-        [&](ValueRange at) -> Value {
-          Value behind = b.add(at[1], itemsOf(sequence(b, batch, at[0])));
+        [&](ValueRange before) -> Value {
+          Value behind = b.add(before[1], itemsOf(at(before[0])));
           return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, item, behind);
         },
-        [&](ValueRange at) -> SmallVector<Value> {
-          Sequence s = sequence(b, batch, at[0]);
-          return {b.add(at[0], 1), b.add(at[1], itemsOf(s)), b.add(at[2], s.partialRows)};
+        [&](ValueRange before) -> SmallVector<Value> {
+          Sequence s = at(before[0]);
+          return {b.add(before[0], 1), b.add(before[1], itemsOf(s)), b.add(before[2], s.partialRows)};
         });
-    body(sequence(b, batch, found[0]), b.sub(item, found[1]), found[2]);
+    body(at(found[0]), b.sub(item, found[1]), found[2]);
     return found;
   });
 }

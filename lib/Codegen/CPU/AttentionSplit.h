@@ -64,7 +64,8 @@ public:
   Value firstBlock(KernelBuilder &b, Value position) const;
 
   /// Calls body(sequence, number within it, rows of partials before it) for items begin .. end - 1, where a
-  /// sequence makes itemsOf(sequence).
+  /// sequence makes itemsOf(sequence). The batch's last sequence comes first: prompts stand behind those that
+  /// decode (Scheduler.h), and costly items want to be begun early.
   void forEachItem(KernelBuilder &b, const Batch &batch, Value begin, Value end, ItemsOf itemsOf,
                    llvm::function_ref<void(const Sequence &, Value, Value)> body) const;
 };

@@ -72,24 +72,43 @@ struct Elementwise {
     return arith::BitcastOp::create(b, withElement(n.getType(), b.getF32Type()), bits);
   }
 
-  /// exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts.
+  /// exp(x - n ln 2) for |x - n ln 2| <= ln 2 / 2; ln 2 is subtracted in two parts.
+  Value expOfRest(Value x, Value n) {
+    Value r = fma(n, -0.693359375, x);
+    r = fma(n, 2.12194440e-4, r);
+    Value p = polynomial(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
+                             1.6666665459e-1, 5.0000001201e-1});
+    return add(fma(p, mul(r, r), r), number(x.getType(), 1.0));
+  }
+
+  /// exp(x) = 2^n exp(x - n ln 2), n = round(x / ln 2).
   Value exp(Value x) {
     Type ints = withElement(x.getType(), b.getI32Type());
     Value low = number(x.getType(), -110.0), high = number(x.getType(), 100.0);
     x = select(less(x, low), low, x);
     x = select(less(high, x), high, x);
     Value n = round(mul(x, 1.44269504088896341));
-    Value r = fma(n, -0.693359375, x);
-    r = fma(n, 2.12194440e-4, r);
-    Value p = polynomial(r, {1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2,
-                             1.6666665459e-1, 5.0000001201e-1});
-    Value y = add(fma(p, mul(r, r), r), number(x.getType(), 1.0));
+    Value y = expOfRest(x, n);
     // Two factors, so that neither leaves the range of an exponent: results become subnormal, 0 or infinite
     // by themselves.
     Value whole = arith::FPToSIOp::create(b, ints, n);
     Value half = arith::ShRSIOp::create(b, whole, integer(ints, 1));
     Value rest = arith::SubIOp::create(b, whole, half);
     return mul(mul(y, powerOfTwo(half)), powerOfTwo(rest));
+  }
+
+  /// exp(x) for x <= 88 where nobody asks for results below the normal numbers: below -86.5 it is that of
+  /// -86.5. 1.5 * 2^23 rounds x / ln 2 to an integer, in the low bits of the sum, from where a shift makes it
+  /// an exponent.
+  Value quickExp(Value x) {
+    Type ints = withElement(x.getType(), b.getI32Type());
+    Value low = number(x.getType(), -86.5), magic = number(x.getType(), 12582912.0);
+    x = select(less(x, low), low, x);
+    Value rounded = fma(x, 1.44269504088896341, magic);
+    Value y = expOfRest(x, sub(rounded, magic));
+    Value exponent = arith::ShLIOp::create(b, arith::BitcastOp::create(b, ints, rounded), integer(ints, 23));
+    Value bits = arith::AddIOp::create(b, arith::BitcastOp::create(b, ints, y), exponent);
+    return arith::BitcastOp::create(b, x.getType(), bits);
   }
 
   /// Below 0.625 an odd polynomial; above, (1 - e) / (1 + e) with e = exp(-2 |x|) and the sign of x.
@@ -131,7 +150,7 @@ struct Elementwise {
 
 /// Replaces an op on f32 by what `expand` builds.
 template <typename Op> struct Expand : OpRewritePattern<Op> {
-  using Function = Value (*)(Elementwise &, Value);
+  using Function = Value (*)(Elementwise &, Op);
   Function expand;
 
   Expand(MLIRContext *context, Function expand) : OpRewritePattern<Op>(context), expand(expand) {}
@@ -140,18 +159,26 @@ template <typename Op> struct Expand : OpRewritePattern<Op> {
     if (!getElementTypeOrSelf(op.getType()).isF32())
       return rewriter.notifyMatchFailure(op, "only f32 is expanded");
     Elementwise e(rewriter, op.getLoc());
-    rewriter.replaceOp(op, expand(e, op.getOperand()));
+    rewriter.replaceOp(op, expand(e, op));
     return success();
   }
 };
 
+Value expandExp(Elementwise &e, math::ExpOp op) {
+  bool isQuick = bitEnumContainsAll(op.getFastmath(), arith::FastMathFlags::afn);
+  return isQuick ? e.quickExp(op.getOperand()) : e.exp(op.getOperand());
+}
+
 struct NibbleExpandMathPass : nibble::impl::NibbleExpandMathPassBase<NibbleExpandMathPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<Expand<math::ExpOp>>(&getContext(), [](Elementwise &e, Value x) { return e.exp(x); });
-    patterns.add<Expand<math::TanhOp>>(&getContext(), [](Elementwise &e, Value x) { return e.tanh(x); });
-    patterns.add<Expand<math::SinOp>>(&getContext(), [](Elementwise &e, Value x) { return e.sine(x, 0); });
-    patterns.add<Expand<math::CosOp>>(&getContext(), [](Elementwise &e, Value x) { return e.sine(x, 1); });
+    patterns.add<Expand<math::ExpOp>>(&getContext(), expandExp);
+    patterns.add<Expand<math::TanhOp>>(
+        &getContext(), [](Elementwise &e, math::TanhOp op) { return e.tanh(op.getOperand()); });
+    patterns.add<Expand<math::SinOp>>(
+        &getContext(), [](Elementwise &e, math::SinOp op) { return e.sine(op.getOperand(), 0); });
+    patterns.add<Expand<math::CosOp>>(
+        &getContext(), [](Elementwise &e, math::CosOp op) { return e.sine(op.getOperand(), 1); });
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

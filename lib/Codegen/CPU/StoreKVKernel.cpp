@@ -67,7 +67,8 @@ private:
   int64_t rowBytes() const { return (4 * cache.headDim + 63) / 64 * 64; }
 
   AttentionSplit::Batch whole(KernelBuilder &b, Value batch) const {
-    return {batch, b.constant(b.getI1Type(), int64_t(0)), b.index(0), {}};
+    return {batch, b.constant(b.getI1Type(), int64_t(0)), b.index(0),
+            batchCount(b, batch, offsetof(NibbleBatch, sequences))};
   }
 
   /// Runs of the sequence's rows, times heads.
