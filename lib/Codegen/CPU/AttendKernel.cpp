@@ -31,7 +31,9 @@ public:
       formula.softcap = op.getSoftcap()->convertToDouble();
   }
 
-  Value items(KernelBuilder &b, Value batch) override { return split.items(b, batch, itemsOf); }
+  Value items(KernelBuilder &b, Value batch) override {
+    return split.items(b, split.decide(b, batch), itemsOf);
+  }
   int64_t scratchBytes() const override { return place.bytes; }
 
   void item(KernelBuilder &, const KernelFrame &, Value) override {
@@ -41,13 +43,11 @@ public:
   void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
     AttentionSplit::Batch batch = split.decide(b, frame.batch);
     split.forEachItem(b, batch, begin, end, itemsOf,
-                      [&](const AttentionSplit::Sequence &s, Value number, Value partialRows) {
-                        itemOf(b, frame, batch, s, number, partialRows);
-                      });
+                      [&](const AttentionSplit::Item &item) { itemOf(b, frame, batch, item); });
   }
 
 private:
-  static Value itemsOf(const AttentionSplit::Sequence &s) { return s.items; }
+  static Value itemsOf(KernelBuilder &, const AttentionSplit::Sequence &s) { return s.items; }
 
   /// What the stages of an item share; all i64 or pointers.
   struct Item {
@@ -63,14 +63,13 @@ private:
   };
 
   void itemOf(KernelBuilder &b, const KernelFrame &frame, const AttentionSplit::Batch &batch,
-              const AttentionSplit::Sequence &s, Value number, Value partialRows) {
-    auto div = [&](Value x, Value y) -> Value { return arith::DivUIOp::create(b, x, y); };
-    auto mod = [&](Value x, Value y) -> Value { return arith::RemUIOp::create(b, x, y); };
+              const AttentionSplit::Item &item) {
+    const AttentionSplit::Sequence &s = item.sequence;
     Item it(frame, s);
     it.isSmall = batch.isSmall;
-    Value perHead = b.mul(s.tiles, s.runs), inHead = mod(number, perHead);
-    it.kvHead = div(number, perHead);
-    Value tile = b.mul(div(inHead, s.runs), s.tile), run = mod(inHead, s.runs);
+    it.kvHead = item.head;
+    Value tile = b.mul(arith::DivUIOp::create(b, item.number, s.runs), s.tile),
+          run = arith::RemUIOp::create(b, item.number, s.runs);
     it.row = b.add(s.begin, tile);
     it.rows = b.min(s.tile, b.sub(s.rows, tile));
     it.position = b.add(b.sub(s.length, s.rows), tile);
@@ -81,7 +80,7 @@ private:
 
     it.pages = pagesOf(b, frame.batch, s.number);
     std::tie(it.keys, it.values) = cacheOperandsOf(frame, kernel, op.getCache());
-    it.partials = b.add(partialRows, b.mul(tile, s.spans));
+    it.partials = b.add(item.partialRows, b.mul(tile, s.spans));
     b.ifThen(b.less(it.firstBlock, it.endBlock), [&] { attend(b, it); });
   }
 

@@ -48,7 +48,7 @@ AttentionSplit::Sequence AttentionSplit::sequence(KernelBuilder &b, const Batch 
   // Runs of equal lengths.
   s.runs = b.select(s.isSplit, ceilDiv(b, s.spans, run), one);
   s.run = ceilDiv(b, s.spans, s.runs);
-  s.items = b.mul(b.mul(s.tiles, s.runs), kvHeads);
+  s.items = b.mul(s.tiles, s.runs);
   s.partialRows = b.select(s.isSplit, b.mul(s.rows, s.spans), zero);
   return s;
 }
@@ -82,38 +82,47 @@ AttentionSplit::Batch AttentionSplit::decide(KernelBuilder &b, Value batch) cons
   return result;
 }
 
-Value AttentionSplit::mergeItems(KernelBuilder &b, const Sequence &s) const {
-  return b.select(s.isSplit, b.mul(s.rows, kvHeads), b.index(0));
+Value AttentionSplit::mergeItems(KernelBuilder &b, const Sequence &s) {
+  return b.select(s.isSplit, s.rows, b.index(0));
 }
 
-Value AttentionSplit::items(KernelBuilder &b, Value batch, ItemsOf itemsOf) const {
-  Batch decided = decide(b, batch);
+Value AttentionSplit::itemsOfHead(KernelBuilder &b, const Batch &batch, ItemsOf itemsOf) const {
   return b
-      .loop(b.index(0), decided.sequences, 1, b.index(0),
+      .loop(b.index(0), batch.sequences, 1, b.index(0),
             [&](Value number, ValueRange carried) -> SmallVector<Value> {
-              return {b.add(carried[0], itemsOf(sequence(b, decided, number)))};
+              return {b.add(carried[0], itemsOf(b, sequence(b, batch, number)))};
             })
       .front();
 }
 
+Value AttentionSplit::items(KernelBuilder &b, const Batch &batch, ItemsOf itemsOf) const {
+  return b.mul(itemsOfHead(b, batch, itemsOf), kvHeads);
+}
+
 void AttentionSplit::forEachItem(KernelBuilder &b, const Batch &batch, Value begin, Value end,
-                                 ItemsOf itemsOf,
-                                 llvm::function_ref<void(const Sequence &, Value, Value)> body) const {
+                                 ItemsOf itemsOf, llvm::function_ref<void(const Item &)> body) const {
   Value zero = b.index(0), last = b.sub(batch.sequences, b.index(1));
+  Value ofHead = b.max(itemsOfHead(b, batch, itemsOf), b.index(1));
   auto at = [&](Value place) { return sequence(b, batch, b.sub(last, place)); };
-  // Carried: the sequence's place, and the items and rows of partials before it.
-  b.loop(begin, end, 1, {zero, zero, zero}, [&](Value item, ValueRange carried) {
-    SmallVector<Value> found = b.repeat(
-        carried,
-        [&](ValueRange before) -> Value {
-          Value behind = b.add(before[1], itemsOf(at(before[0])));
-          return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, item, behind);
-        },
-        [&](ValueRange before) -> SmallVector<Value> {
-          Sequence s = at(before[0]);
-          return {b.add(before[0], 1), b.add(before[1], itemsOf(s)), b.add(before[2], s.partialRows)};
-        });
-    body(at(found[0]), b.sub(item, found[1]), found[2]);
-    return found;
+  auto div = [&](Value x) -> Value { return arith::DivUIOp::create(b, x, ofHead); };
+  b.loop(div(begin), div(b.sub(b.add(end, ofHead), b.index(1))), 1, [&](Value head) {
+    Value before = b.mul(head, ofHead);
+    Value from = b.max(b.sub(begin, before), zero), to = b.min(b.sub(end, before), ofHead);
+    // Carried: the sequence's place, and the items and rows of partials before it.
+    b.loop(from, to, 1, {zero, zero, zero}, [&](Value item, ValueRange carried) {
+      SmallVector<Value> found = b.repeat(
+          carried,
+          [&](ValueRange reached) -> Value {
+            Value behind = b.add(reached[1], itemsOf(b, at(reached[0])));
+            return arith::CmpIOp::create(b, arith::CmpIPredicate::uge, item, behind);
+          },
+          [&](ValueRange reached) -> SmallVector<Value> {
+            Sequence s = at(reached[0]);
+            return {b.add(reached[0], 1), b.add(reached[1], itemsOf(b, s)), b.add(reached[2], s.partialRows)};
+          });
+      Sequence s = at(found[0]);
+      body({s, head, b.sub(item, found[1]), found[2]});
+      return found;
+    });
   });
 }

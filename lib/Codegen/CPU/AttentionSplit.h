@@ -48,26 +48,36 @@ public:
     Value spanCost;         // of a tile and head against one span
     Value isSplit;          // i1: whether items are runs of spans
     Value run, runs;        // spans of an item; items of a tile and head
-    Value items;            // of all its tiles and heads
+    Value items;            // of all its tiles, for one head of K and V
     Value partialRows;      // rows x spans, 0 where it is not split
   };
   Sequence sequence(KernelBuilder &b, const Batch &batch, Value number) const;
 
-  /// Items of merging, where Sequence::items are those of attention: one a row and head of K and V of a split
-  /// sequence.
-  Value mergeItems(KernelBuilder &b, const Sequence &s) const;
-  using ItemsOf = llvm::function_ref<Value(const Sequence &)>;
-  /// Items of all sequences.
-  Value items(KernelBuilder &b, Value batch, ItemsOf itemsOf) const;
+  /// Items of merging for one head of K and V, where Sequence::items are those of attention: one a row of a
+  /// split sequence.
+  static Value mergeItems(KernelBuilder &b, const Sequence &s);
+  using ItemsOf = llvm::function_ref<Value(KernelBuilder &, const Sequence &)>;
+  /// Items of all sequences and heads, where a sequence makes itemsOf(sequence) for each head.
+  Value items(KernelBuilder &b, const Batch &batch, ItemsOf itemsOf) const;
 
   /// The first block that a row at `position` sees.
   Value firstBlock(KernelBuilder &b, Value position) const;
 
-  /// Calls body(sequence, number within it, rows of partials before it) for items begin .. end - 1, where a
-  /// sequence makes itemsOf(sequence). The batch's last sequence comes first: prompts stand behind those that
-  /// decode (Scheduler.h), and costly items want to be begun early.
+  /// An item, as forEachItem finds it; all values are i64.
+  struct Item {
+    const Sequence &sequence;
+    Value head, number; // of K and V; of the item among the sequence's of this head
+    Value partialRows;  // of the sequences before this one
+  };
+  /// Calls body for items begin .. end - 1. They are ordered by heads, so that each worker's share, which is
+  /// a run of them, has items of all sequences. Within a head the batch's last sequence comes first: prompts
+  /// stand behind those that decode (Scheduler.h), and costly items want to be begun early.
   void forEachItem(KernelBuilder &b, const Batch &batch, Value begin, Value end, ItemsOf itemsOf,
-                   llvm::function_ref<void(const Sequence &, Value, Value)> body) const;
+                   llvm::function_ref<void(const Item &)> body) const;
+
+private:
+  /// Items of all sequences for one head.
+  Value itemsOfHead(KernelBuilder &b, const Batch &batch, ItemsOf itemsOf) const;
 };
 
 } // namespace nibble

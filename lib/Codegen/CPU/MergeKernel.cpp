@@ -22,7 +22,7 @@ public:
         split(heads, op.getKvHeads(), op.getWindow()) {}
 
   Value items(KernelBuilder &b, Value batch) override {
-    return split.items(b, batch, [&](const AttentionSplit::Sequence &s) { return split.mergeItems(b, s); });
+    return split.items(b, split.decide(b, batch), AttentionSplit::mergeItems);
   }
   /// o of one head, then m and l.
   int64_t scratchBytes() const override { return numbersOffset() + 64; }
@@ -32,17 +32,16 @@ public:
   }
 
   void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
-    AttentionSplit::Batch batch = split.decide(b, frame.batch);
     split.forEachItem(
-        b, batch, begin, end, [&](const AttentionSplit::Sequence &s) { return split.mergeItems(b, s); },
-        [&](const AttentionSplit::Sequence &s, Value number, Value partialRows) {
-          Value token = b.div(number, split.kvHeads), kvHead = b.mod(number, split.kvHeads);
-          Value position = b.add(b.sub(s.length, s.rows), token);
+        b, split.decide(b, frame.batch), begin, end, AttentionSplit::mergeItems,
+        [&](const AttentionSplit::Item &item) {
+          const AttentionSplit::Sequence &s = item.sequence;
+          Value token = item.number, position = b.add(b.sub(s.length, s.rows), token);
           Value first = b.sub(b.div(split.firstBlock(b, position), kSpanBlocks), s.firstSpan);
           Value behind = b.sub(b.ceilDiv(b.add(position, 1), kSpanBlocks * kAttentionBlock), s.firstSpan);
-          Value base = b.add(partialRows, b.mul(token, s.spans));
+          Value base = b.add(item.partialRows, b.mul(token, s.spans));
           b.loop(b.index(0), b.index(split.group), 1, [&](Value inGroup) {
-            mergeHead(b, frame, b.add(s.begin, token), b.add(b.mul(kvHead, split.group), inGroup),
+            mergeHead(b, frame, b.add(s.begin, token), b.add(b.mul(item.head, split.group), inGroup),
                       b.add(base, first), b.add(base, behind));
           });
         });

@@ -25,11 +25,9 @@ public:
         split(op.getKvHeads(), op.getKvHeads(), std::nullopt) {}
 
   Value items(KernelBuilder &b, Value batch) override {
-    Value count = b.loop(b.index(0), batchCount(b, batch, offsetof(NibbleBatch, sequences)), 1, b.index(0),
-                         [&](Value number, ValueRange carried) -> SmallVector<Value> {
-                           return {b.add(carried[0], itemsOf(b, split.sequence(b, whole(b, batch), number)))};
-                         })
-                      .front();
+    Value count =
+        split.items(b, whole(b, batch),
+                    [this](KernelBuilder &b, const AttentionSplit::Sequence &s) { return runs(b, s); });
     Value tokens = rowCount(b, batch, lowbit::RowCount::Tokens);
     return b.select(b.less(b.index(kPrivateTokens), tokens), count, b.index(0));
   }
@@ -43,11 +41,12 @@ public:
     auto [keys, values] = cacheOperandsOf(frame, kernel, op.getCache());
     split.forEachItem(
         b, whole(b, frame.batch), begin, end,
-        [&](const AttentionSplit::Sequence &s) { return itemsOf(b, s); },
-        [&](const AttentionSplit::Sequence &s, Value number, Value) {
+        [this](KernelBuilder &b, const AttentionSplit::Sequence &s) { return runs(b, s); },
+        [&](const AttentionSplit::Item &item) {
+          const AttentionSplit::Sequence &s = item.sequence;
           Value before = b.sub(s.length, s.rows); // position of its first row
-          Value first = b.mul(b.add(b.div(before, lanes), b.div(number, cache.kvHeads)), lanes);
-          Value head = b.mod(number, cache.kvHeads), slot = b.mod(first, kPageSize);
+          Value first = b.mul(b.add(b.div(before, lanes), item.number), lanes);
+          Value head = item.head, slot = b.mod(first, kPageSize);
           Value page = arrayElement(b, pagesOf(b, frame.batch, s.number), b.div(first, kPageSize));
           CacheHead place = cache.head(b, keys, values, page, head);
           Value runBegin = b.max(b.sub(before, first), b.index(0)),
@@ -66,15 +65,14 @@ public:
 private:
   int64_t rowBytes() const { return (4 * cache.headDim + 63) / 64 * 64; }
 
+  /// Of a sequence's rows.
+  Value runs(KernelBuilder &b, const AttentionSplit::Sequence &s) const {
+    return b.sub(b.ceilDiv(s.length, lanes), b.div(b.sub(s.length, s.rows), lanes));
+  }
+
   AttentionSplit::Batch whole(KernelBuilder &b, Value batch) const {
     return {batch, b.constant(b.getI1Type(), int64_t(0)), b.index(0),
             batchCount(b, batch, offsetof(NibbleBatch, sequences))};
-  }
-
-  /// Runs of the sequence's rows, times heads.
-  Value itemsOf(KernelBuilder &b, const AttentionSplit::Sequence &s) const {
-    Value runs = b.sub(b.ceilDiv(s.length, lanes), b.div(b.sub(s.length, s.rows), lanes));
-    return b.mul(runs, cache.kvHeads);
   }
 
   rt::KernelOp kernel;

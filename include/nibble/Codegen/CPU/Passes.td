@@ -133,7 +133,8 @@ def NibbleExpandMathPass : Pass<"nibble-expand-math"> {
   let summary = "replaces exp, tanh, sin and cos on f32 by polynomials";
   let description = [{
     Kernels call nothing, so functions of f32 scalars and vectors become arithmetic: `math.exp` within 2 ulp, its
-    results subnormal below -87.33, 0 below -104, infinite above 88.73; `math.tanh` by exp, and by a polynomial near 0;
+    results subnormal below -87.33, 0 below -104, infinite above 88.73; with `fastmath<afn>`, for arguments up to 88, half
+    the work, results below -86.5 those of -86.5; `math.tanh` by exp, and by a polynomial near 0;
     `math.sin` and `math.cos` with a range reduction in f64 that is exact for every position a model has (angles below
     2^30). Results are the same for every vector width.
 

@@ -23,3 +23,15 @@ func.func @kept(%x: f32, %y: f64) -> (f32, f64) {
   %1 = math.exp %y : f64
   return %0, %1 : f32, f64
 }
+
+// An exponent by a shift of what 1.5 * 2^23 rounded: nothing is converted.
+// CHECK-LABEL: func.func @quick
+// CHECK-NOT: math.exp
+// CHECK: %[[T:.*]] = math.fma %{{.*}}, %{{.*}}, %cst{{.*}} : vector<16xf32>
+// CHECK: arith.bitcast %[[T]] : vector<16xf32> to vector<16xi32>
+// CHECK-NOT: arith.fptosi
+// CHECK: return
+func.func @quick(%x: vector<16xf32>) -> vector<16xf32> {
+  %0 = math.exp %x fastmath<afn> : vector<16xf32>
+  return %0 : vector<16xf32>
+}
