@@ -440,7 +440,8 @@ TEST_P(AttentionTest, SplitsWhereItemsAreFew) {
   // A prompt's rows cost more than those of sequences that decode: it alone is split, 16 rows of two heads.
   std::vector<std::pair<uint32_t, uint32_t>> mixed(8, {1, 600});
   mixed.push_back({16, 2048});
-  EXPECT_EQ(mergedOf(mixed, 2), 32u);
+  EXPECT_EQ(mergedOf(mixed, 4), 32u);
+  EXPECT_EQ(mergedOf(mixed, 2), 0u); // each worker begins with one head of it
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, AttentionTest, testing::ValuesIn(testTargets()), targetName);
