@@ -2,13 +2,12 @@
 #include "lib/Bench/AttentionRun.h"
 
 #include "lib/Bench/MachineLoad.h"
+#include "nibble/runtime/Clock.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 using namespace nibble;
-using Clock = std::chrono::steady_clock;
 
 /// A measurement shorter than this is made of several runs.
 static constexpr double kShortestSeconds = 0.03;
@@ -106,9 +105,9 @@ Result<void> AttentionRun::prepare(const AttentionBatch &newBatch) {
   inputs->run(rows);
   auto first = makeWalker(attention->layer(), 0, 1);
   first->run(rows);
-  Clock::time_point begin = Clock::now();
+  TimePoint begin = Clock::now();
   first->run(rows);
-  double once = std::chrono::duration<double>(Clock::now() - begin).count();
+  double once = secondsSince(begin);
   // As many layers in a piece as make it worth a measurement; several pieces take turns.
   layersInPiece =
       static_cast<uint32_t>(std::clamp(kShortestSeconds / std::max(once, 1e-6), 1.0, double(layerCount)));
@@ -152,9 +151,9 @@ AttentionSample AttentionRun::measure() {
   while (sample.seconds < kShortestSeconds) {
     StepWalker &piece = *pieces[nextPiece++ % pieces.size()];
     piece.startProfile();
-    Clock::time_point begin = Clock::now();
+    TimePoint begin = Clock::now();
     piece.run(rows);
-    sample.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
+    sample.seconds += secondsSince(begin);
     for (size_t i = 0; i < piece.profile().size(); ++i)
       profile[i % 3] += piece.profile()[i];
     done += layersInPiece;

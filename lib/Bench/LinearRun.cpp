@@ -3,22 +3,17 @@
 
 #include "lib/Bench/BenchStep.h"
 #include "lib/Bench/MachineLoad.h"
+#include "nibble/runtime/Clock.h"
 
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 
 using namespace nibble;
-using Clock = std::chrono::steady_clock;
 
 /// A measurement shorter than this is made of several runs.
 static constexpr double kShortestSeconds = 0.03;
-
-static double secondsSince(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 //===------------------------------------------------------------------------------------------===//
 // Memory
@@ -72,7 +67,7 @@ double LinearRun::run(StepWalker &walker, uint32_t tokens) {
   BenchStep step(linear->vocabulary, 1);
   step.add(0, 0, tokens);
   NibbleBatch batch = step.batch(1, threads());
-  Clock::time_point begin = Clock::now();
+  TimePoint begin = Clock::now();
   walker.run(batch);
   return secondsSince(begin);
 }
