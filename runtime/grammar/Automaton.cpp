@@ -153,11 +153,12 @@ Result<void> AutomatonBuilder::checkWidths() const {
   return {};
 }
 
-Result<std::shared_ptr<const Automaton>> AutomatonBuilder::finish() {
+Result<std::shared_ptr<const Automaton>> AutomatonBuilder::finish(uint64_t cost) {
   NIBBLE_CHECK(check());
   computeHeights();
   NIBBLE_CHECK(checkWidths());
   automaton.deepest = bounds.deepest;
+  automaton.cost = cost;
   for (uint32_t s = 0; s < edges.size(); ++s) {
     automaton.states[s].firstEdge = static_cast<uint32_t>(automaton.edges.size());
     automaton.states[s].edges = static_cast<uint32_t>(edges[s].size());

@@ -53,6 +53,7 @@ struct Automaton {
   std::vector<Rule> rules; // 0 is the whole text; nothing calls it
   std::vector<Leaf> leaves;
   uint32_t deepest = 0; // levels
+  uint64_t cost = 0;    // elementary steps that compiling it took
 };
 
 struct AutomatonBounds {
@@ -83,7 +84,7 @@ public:
   /// Fails where it has become too large; ask often.
   Result<void> check() const;
   /// Fails where no text exists, naming none; the caller knows what it was.
-  Result<std::shared_ptr<const Automaton>> finish();
+  Result<std::shared_ptr<const Automaton>> finish(uint64_t cost);
 
 private:
   AutomatonBounds bounds;

@@ -21,6 +21,11 @@ struct Budget {
   uint32_t nondeterministic = 300'000;
 
   Result<void> spend(uint64_t count);
+  /// Of a budget that was whole: what was spent so far, in steps; an entry takes memory, too.
+  uint64_t spent() const {
+    Budget whole;
+    return whole.steps - steps + 3 * (whole.tableEntries - tableEntries);
+  }
 };
 
 /// Every state can be reached, and from every one an accepting state can.

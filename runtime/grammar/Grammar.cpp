@@ -34,21 +34,25 @@ Result<Grammar> Grammar::fromRegex(std::string_view pattern) {
   builder.leafEdge(start, builder.leaf({std::make_shared<const Dfa>(std::move(**dfa))}), end);
   builder.final(end);
   Grammar grammar;
-  NIBBLE_TRY(grammar.automaton, builder.finish());
+  NIBBLE_TRY(grammar.automaton, builder.finish(budget.spent()));
   return grammar;
 }
 
 Result<Grammar> Grammar::anyOf(std::span<const Grammar> grammars) {
   AutomatonBuilder builder;
   uint32_t start = builder.startOf(builder.rule(false));
+  uint64_t cost = 0;
   for (const Grammar &one : grammars) {
     builder.free(start, builder.include(*one.automaton));
+    cost += one.cost();
     NIBBLE_CHECK(builder.check());
   }
   Grammar grammar;
-  NIBBLE_TRY(grammar.automaton, builder.finish());
+  NIBBLE_TRY(grammar.automaton, builder.finish(cost));
   return grammar;
 }
+
+uint64_t Grammar::cost() const { return automaton->cost; }
 
 GrammarState::GrammarState(Grammar grammar, GrammarVocabulary vocabulary)
     : position(std::make_unique<Position>(std::move(grammar.automaton), std::move(vocabulary.vocabulary))) {}

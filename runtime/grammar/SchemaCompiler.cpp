@@ -75,7 +75,7 @@ Result<std::shared_ptr<const Automaton>> SchemaCompiler::compile(std::string_vie
     NIBBLE_CHECK(status);
     NIBBLE_CHECK(builder.check());
   }
-  return builder.finish();
+  return builder.finish(budget.spent());
 }
 
 /// The edges of all the ways to write a value.

@@ -173,6 +173,10 @@ void Connection::advance() {
     if (stage == Stage::Done)
       return dispatch();
     if (stage == Stage::Body && before != Stage::Body) {
+      if (loop.wantsBody && !loop.wantsBody(reader.request())) {
+        wantsRest = false;
+        return dispatch();
+      }
       expect(loop.limits.body);
       if (reader.expectsContinue() && received().empty()) {
         queue("HTTP/1.1 100 Continue\r\n\r\n");
@@ -197,7 +201,9 @@ void Connection::dispatch() {
   Request request = reader.takeRequest();
   request.peer = peer;
   isHTTP11 = reader.isHTTP11();
-  keepsAlive = reader.keepsAlive();
+  keepsAlive = reader.keepsAlive() && wantsRest;
+  if (!wantsRest)
+    request.body = {};
   isHead = request.method == "HEAD";
   exchange = std::make_shared<Exchange>(loop.mailbox, weak_from_this(), loop.limits.waitingBytes);
   auto mine = exchange;

@@ -22,6 +22,7 @@ struct Loop {
   const Limits limits;
   std::function<void(Request, Response)> handler;
   ErrorReply errorReply;
+  WantsBody wantsBody;                                         // null: always
   std::unordered_set<std::shared_ptr<Connection>> connections; // those that are not closed
   std::atomic<uint32_t> count = 0;                             // of them
   std::atomic<uint64_t> slow = 0;                              // that were closed for being it
@@ -101,6 +102,7 @@ private:
 
   std::shared_ptr<Exchange> exchange; // while Answering a request
   bool fresh = true;                  // no byte of a first request has come
+  bool wantsRest = true;              // of the request; else the connection ends behind its answer
   bool keepsAlive = true, isHTTP11 = true, isHead = false;
   bool begun = false, answered = false; // the answer's head, or all of it, is queued
   bool bodyless = false, chunked = false;

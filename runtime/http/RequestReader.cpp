@@ -202,4 +202,5 @@ uint64_t RequestReader::bodyBytes() const { return parser->request.body.size(); 
 bool RequestReader::expectsContinue() const { return parser->expectsContinue; }
 bool RequestReader::keepsAlive() const { return parser->keepsAlive; }
 bool RequestReader::isHTTP11() const { return parser->isHTTP11; }
+const Request &RequestReader::request() const { return parser->request; }
 Request RequestReader::takeRequest() { return std::move(parser->request); }

@@ -44,6 +44,7 @@ public:
   bool expectsContinue() const; // the client waits for "100 Continue" before it sends the body
   bool keepsAlive() const;      // the client would send further requests
   bool isHTTP11() const;
+  const Request &request() const; // as far as it has come
 
   /// The request, once Done; its peer is left empty.
   Request takeRequest();

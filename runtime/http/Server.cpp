@@ -81,11 +81,14 @@ void Server::State::tick() {
   ticker.async_wait([this](error_code cancelled) {
     if (cancelled)
       return;
-    Clock::time_point now = Clock::now();
-    std::vector<std::shared_ptr<Connection>> all(connections.begin(), connections.end());
-    for (auto &connection : all)
-      connection->tick(now);
-    boundWaiting(all);
+    try {
+      Clock::time_point now = Clock::now();
+      std::vector<std::shared_ptr<Connection>> all(connections.begin(), connections.end());
+      for (auto &connection : all)
+        connection->tick(now);
+      boundWaiting(all);
+    } catch (const std::bad_alloc &) { // the next tick may have more luck; without one nothing would end
+    }
     tick();
   });
 }
@@ -125,9 +128,8 @@ void Server::State::stopAccepting() {
 void Server::State::stop() {
   error_code ignored;
   acceptor.close(ignored);
-  std::vector<std::shared_ptr<Connection>> all(connections.begin(), connections.end());
-  for (auto &connection : all)
-    connection->close();
+  while (!connections.empty())
+    std::shared_ptr<Connection>(*connections.begin())->close(); // which leaves the set
   io.stop();
 }
 
@@ -142,9 +144,11 @@ static bool isOfThisMachine(const asio::ip::address &address) {
 }
 
 Result<Server> Server::listen(const std::string &address, uint16_t port, Limits limits,
-                              std::function<void(Request, Response)> handler, ErrorReply errorReply) {
+                              std::function<void(Request, Response)> handler, ErrorReply errorReply,
+                              WantsBody wantsBody) {
   auto state = std::make_shared<State>(limits);
   state->handler = std::move(handler);
+  state->wantsBody = std::move(wantsBody);
   state->errorReply = std::move(errorReply);
   auto shortest = std::min({limits.header, limits.body, limits.idle, limits.stalled, limits.slow});
   state->tickEvery = std::clamp(shortest / 8, std::chrono::milliseconds(5), std::chrono::milliseconds(100));

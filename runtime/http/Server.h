@@ -89,11 +89,17 @@ struct Limits {
 /// reason. Called on the event loop's thread.
 using ErrorReply = std::function<Reply(unsigned status, const std::string &reason)>;
 
+/// Whether a request whose headers are there, and whose body is yet to come, is worth waiting for. Else the
+/// handler gets it at once, without a body, and its connection is closed behind the answer: who may not ask
+/// takes no memory. Called on the event loop's thread.
+using WantsBody = std::function<bool(const Request &)>;
+
 class Server {
 public:
   /// Binds; `port` 0 takes any. Errors name the address and what to do.
   static Result<Server> listen(const std::string &address, uint16_t port, Limits limits,
-                               std::function<void(Request, Response)> handler, ErrorReply errorReply);
+                               std::function<void(Request, Response)> handler, ErrorReply errorReply,
+                               WantsBody wantsBody = nullptr);
   Server(Server &&) noexcept;
   Server &operator=(Server &&) noexcept;
   ~Server();

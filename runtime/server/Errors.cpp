@@ -7,6 +7,9 @@
 using namespace nibble;
 using namespace nibble::server;
 
+// Messages repeat what was wrong, however long that was.
+static constexpr size_t kMostMessageBytes = 4096;
+
 tl::unexpected<ApiError> server::invalid(std::string param, std::string message, std::string code) {
   return tl::unexpected<ApiError>(
       ApiError{.message = std::move(message), .param = std::move(param), .code = std::move(code)});
@@ -71,7 +74,7 @@ std::string server::errorJson(const ApiError &error) {
       appendQuoted(text, value);
   };
   std::string text = R"({"error":{"message":)";
-  appendQuoted(text, error.message);
+  appendQuoted(text, std::string_view(error.message).substr(0, kMostMessageBytes));
   text += R"(,"type":)";
   appendQuoted(text, error.type);
   text += R"(,"param":)";

@@ -31,17 +31,28 @@ static std::string allowed(std::string_view method) {
   return method == "GET" ? "GET, HEAD" : std::string(method);
 }
 
+const Routes::Route *Routes::find(std::string_view path) {
+  auto route = std::find_if(std::begin(table), std::end(table), [&](const Route &entry) {
+    return entry.isPrefix ? path.starts_with(entry.path) && path.size() > entry.path.size()
+                          : path == entry.path;
+  });
+  return route == std::end(table) ? nullptr : route;
+}
+
+bool Routes::wantsBody(const http::Request &request) const {
+  const Route *route = find(request.path);
+  return route && request.method == route->method && !backstage.guard.refuse(request) &&
+         (route->isOpen || backstage.keys.empty() || backstage.keys.find(request.header("authorization")));
+}
+
 void Routes::handle(http::Request request, http::Response response) {
   auto visit = std::make_shared<Visit>(backstage.reception, std::move(request), std::move(response));
   const std::string &path = visit->request().path, &method = visit->request().method;
   if (auto refusal = backstage.guard.refuse(visit->request()))
     return visit->fail(*refusal);
   auto page = pageReply(path, visit->request().header("if-none-match"));
-  auto route = std::find_if(std::begin(table), std::end(table), [&](const Route &entry) {
-    return entry.isPrefix ? path.starts_with(entry.path) && path.size() > entry.path.size()
-                          : path == entry.path;
-  });
-  if (!page && route == std::end(table))
+  const Route *route = find(path);
+  if (!page && !route)
     return visit->fail(notFound("there is no route " + excerpt(path, 128) +
                                     "; OpenAI's are below /v1: models, chat/completions, completions",
                                 "unknown_route"));

@@ -34,6 +34,8 @@ public:
   explicit Routes(Backstage &backstage) : backstage(backstage) {}
 
   void handle(http::Request request, http::Response response);
+  /// Whether the body of a request is worth reading: not where handle() refuses it by its headers alone.
+  bool wantsBody(const http::Request &request) const;
   /// What HTTP itself forbids, as an error of this server.
   http::Reply refuse(unsigned status, const std::string &reason);
 
@@ -58,6 +60,8 @@ private:
   void tokenize(const VisitPtr &visit);
   void detokenize(const VisitPtr &visit);
 
+  /// The route of a path; null: none.
+  static const Route *find(std::string_view path);
   /// Whether the visitor may enter; answers where not. Knows then whose the request is.
   bool admit(Visit &visit);
   void preflight(const VisitPtr &visit, std::string_view methods);

@@ -61,7 +61,8 @@ Result<server::Server> server::Server::start(const Artifact &artifact, Engine &e
       [raw](http::Request request, http::Response response) {
         raw->routes->handle(std::move(request), std::move(response));
       },
-      [raw](unsigned status, const std::string &reason) { return raw->routes->refuse(status, reason); });
+      [raw](unsigned status, const std::string &reason) { return raw->routes->refuse(status, reason); },
+      [raw](const http::Request &request) { return raw->routes->wantsBody(request); });
   if (!listening)
     return tl::unexpected(listening.error());
   state->http.emplace(std::move(*listening));

@@ -368,6 +368,9 @@ def test_keys(demo, tmp_path):
                 assert error_of(answer)["code"] == "invalid_api_key"
         for key in ("secret-a", "secret-b"):
             assert server.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})[0] == 200
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:  # its body is not waited for
+            client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: a\r\nContent-Length: 16000000\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 401 ")
         command = open(f"/proc/{server.process.pid}/cmdline").read()
         assert "--api-key" in command and "secret-a" not in command
         server.stop()

@@ -55,6 +55,9 @@ public:
   /// can.
   static Result<Grammar> anyOf(std::span<const Grammar> grammars);
 
+  /// What compiling it took, in elementary steps; bounded for each grammar, so whoever compiles many adds up.
+  uint64_t cost() const;
+
 private:
   friend class GrammarState;
   std::shared_ptr<const grammar::Automaton> automaton;

@@ -157,18 +157,22 @@ bool test::eventually(const std::function<bool()> &holds, std::chrono::milliseco
   return true;
 }
 
-static Server listenOrThrow(std::function<void(Request, Response)> handler, Limits limits) {
-  auto server = Server::listen("127.0.0.1", 0, limits, std::move(handler),
-                               [](unsigned status, const std::string &reason) {
-                                 return Reply{status, "application/json", "{\"error\": \"" + reason + "\"}"};
-                               });
+static Server listenOrThrow(std::function<void(Request, Response)> handler, Limits limits,
+                            WantsBody wantsBody) {
+  auto server = Server::listen(
+      "127.0.0.1", 0, limits, std::move(handler),
+      [](unsigned status, const std::string &reason) {
+        return Reply{status, "application/json", "{\"error\": \"" + reason + "\"}"};
+      },
+      std::move(wantsBody));
   if (!server)
     throw std::runtime_error(server.error().message);
   return std::move(*server);
 }
 
-Host::Host(std::function<void(Request, Response)> handler, Limits limits)
-    : server(listenOrThrow(std::move(handler), limits)), thread([this] { server.run(); }) {}
+Host::Host(std::function<void(Request, Response)> handler, Limits limits, WantsBody wantsBody)
+    : server(listenOrThrow(std::move(handler), limits, std::move(wantsBody))),
+      thread([this] { server.run(); }) {}
 Host::~Host() {
   server.stop();
   join();

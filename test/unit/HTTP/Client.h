@@ -68,7 +68,8 @@ bool eventually(const std::function<bool()> &holds, std::chrono::milliseconds wi
 /// A server on a thread of its own. Its errors are {"error": REASON}.
 class Host {
 public:
-  explicit Host(std::function<void(Request, Response)> handler, Limits limits = {});
+  explicit Host(std::function<void(Request, Response)> handler, Limits limits = {},
+                WantsBody wantsBody = nullptr);
   ~Host();
   Server server;
   uint16_t port() const { return server.port(); }

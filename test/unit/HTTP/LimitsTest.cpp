@@ -43,6 +43,40 @@ TEST(LimitsTest, BodyTooLargeIsRefusedBeforeItIsRead) {
   EXPECT_EQ(Client(host.port()).ask(post("/", std::string(1000, 'x'))).status, 200);
 }
 
+/// Who may not ask takes no memory: the answer comes before the body, which is dropped.
+TEST(LimitsTest, BodiesThatNobodyWantsAreNotRead) {
+  Limits limits;
+  limits.allBodyBytes = 1000;
+  std::atomic<int> bodies = 0;
+  Host host(
+      [&](Request request, Response response) {
+        bodies += !request.body.empty();
+        echo(std::move(request), std::move(response));
+      },
+      limits, [](const Request &request) { return request.header("key") == "right"; });
+  std::string head = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n";
+  Client client(host.port());
+  Answer answer = client.ask(head + "Key: wrong\r\n\r\n");
+  EXPECT_EQ(answer.body, "POST /a  ");
+  EXPECT_EQ(answer.headers["connection"], "close");
+  EXPECT_TRUE(client.isClosed());
+  // The same where the body comes all the same, and for one that asks first.
+  Client sending(host.port());
+  EXPECT_TRUE(sending.send(head + "\r\n" + std::string(4'000'000, 'x')));
+  EXPECT_TRUE(sending.read().whole);
+  Client asking(host.port());
+  EXPECT_EQ(asking.ask(head + "Expect: 100-continue\r\n\r\n").status, 200);
+  Client chunked(host.port());
+  EXPECT_TRUE(
+      chunked.ask("POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n").whole);
+  EXPECT_EQ(bodies, 0);
+  Client right(host.port());
+  right.send("POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nKey: right\r\n\r\n");
+  std::this_thread::sleep_for(20ms);
+  EXPECT_EQ(right.ask("abc").body, "POST /b  abc");
+  EXPECT_EQ(right.ask(get("/again")).status, 200);
+}
+
 TEST(LimitsTest, AllBodiesTogetherAreBounded) {
   Limits limits;
   limits.allBodyBytes = 1 << 20;

@@ -95,6 +95,7 @@ TEST(ErrorsTest, HaveOpenAIsForm) {
       json(errorJson({.message = "bad \"n\"", .param = "n"})),
       json(
           R"({"error": {"message": "bad \"n\"", "type": "invalid_request_error", "param": "n", "code": null}})"));
+  EXPECT_LT(errorJson({.message = std::string(1 << 20, 'x')}).size(), 8192u); // which repeats what came
   auto full = errorReply(overloaded("full", 3));
   EXPECT_EQ(full.status, 429u);
   EXPECT_THAT(full.headers, testing::Contains(testing::Pair("Retry-After", "3")));

@@ -173,6 +173,24 @@ TEST(CallOr, ErrorsNameTheTool) {
               testing::HasSubstr("tools[0].function.parameters (h): $.type: expected"));
 }
 
+/// Each tool may cost what a grammar may, but not all of them together.
+TEST(ForcedCall, ManyToolsMayNotCostTimeWithoutEnd) {
+  std::vector<Tool> dear;
+  for (int i = 0; i < 128; ++i)
+    dear.push_back({"f" + std::to_string(i),
+                    {{"type", "object"},
+                     {"properties", {{"a", {{"type", "string"}, {"pattern", "^(a|b)*a(a|b){13}$"}}}}}}});
+  std::vector<Tool> few(dear.begin(), dear.begin() + 2);
+  auto answer = *nibble::Grammar::anyObject();
+  EXPECT_TRUE(callOr(answer, ToolStyle::MistralArgs, few));
+  EXPECT_TRUE(forceCall(ToolStyle::Hermes, few, {Kind::Required, ""}));
+  for (const auto &refused : {callOr(answer, ToolStyle::MistralArgs, dear).map([](auto) {}),
+                              forceCall(ToolStyle::Hermes, dear, {Kind::Required, ""}).map([](auto) {})}) {
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, testing::HasSubstr("send fewer tools"));
+  }
+}
+
 TEST(ForcedCall, ErrorsNameTheTool) {
   std::vector<Tool> broken = {
       tools[1], {"h", ordered_json::parse(R"({"type": "object", "properties": {"a": {"type": "wrong"}}})")}};
