@@ -193,6 +193,7 @@ TEST(HangUpTest, DribblingReadersAreDropped) {
 }
 
 TEST(HangUpTest, WhoHasMostWaitingGoesFirst) {
+  std::vector<std::atomic<int>> hungUp(3); // outlives the server
   Watch watch;
   watch.stream = true;
   Limits limits;
@@ -200,7 +201,6 @@ TEST(HangUpTest, WhoHasMostWaitingGoesFirst) {
   limits.allWaitingBytes = 40 << 20;
   Host host(watch.handler(), limits);
   std::vector<Client> clients;
-  std::vector<std::atomic<int>> hungUp(3);
   for (int i = 0; i < 3; ++i) {
     clients.emplace_back(host.port(), 4096);
     clients.back().send(get("/"));
