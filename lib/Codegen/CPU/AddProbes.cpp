@@ -78,7 +78,7 @@ static void emitDot4(KernelBuilder &b, const ProbeFrame &frame) {
   IntegerAttr codeMax = b.getI32IntegerAttr(15);
   Value x = b.load(codes, frame.source, 0, bytes);
   Value fixed = b.load(codes, frame.source, 64, bytes);
-  bool oneInstruction = b.target.dotInstructions(15) == 1;
+  bool oneInstruction = b.target.dotCost(15).product == 1;
   emitMultiplications(b, frame, ints, 4 * lanes, [&](Value sum, int64_t number, Value iteration) -> Value {
     Value code = fixed;
     if (!oneInstruction) {

@@ -46,68 +46,87 @@ Value nibble::nibblesOf(KernelBuilder &b, Value bytes, int64_t half) {
 
 SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                            const TileAddress &tile) {
-  const int64_t lanes = b.target.lanes(), count = tile.count;
+  const int64_t lanes = b.target.lanes(), count = tile.count, vectors = tile.vectors;
   const VectorType bytes = b.vec(4 * lanes, b.i8()), ints = b.vec(lanes, b.i32()),
                    floats = b.vec(lanes, b.f32());
   const bool isCodebook = weight.layout.format.isCodebook();
   const bool int4 = weight.layout.format.bits() == 4, isPacked = int4 && !tile.unpacked;
   const int64_t planes = rows.getPlanes();
   const RecordOffsets offsets{tile.record, planes, static_cast<int64_t>(rows.getBiases().size())};
-  const int64_t chains = dotChains(b.target, count, planes);
+  const int64_t chains = dotChains(b.target, {vectors, count}, planes);
   const IntegerAttr codeMax = b.getI32IntegerAttr(int4 && !isCodebook ? 15 : 255);
 
-  auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
+  auto subgroup = [&](ArrayRef<GroupRows> group, Value number, ValueRange carried) {
     Value record = b.at(tile.rows, b.mul(number, tile.record * rows.getRecordBytes()));
-    // [chain][plane][token]; c belongs to the low bytes.
+    // [chain][plane][vector * count + token]; c belongs to the low bytes.
+    const int64_t places = vectors * count;
     SmallVector<SmallVector<SmallVector<Value>>> sums(
-        chains, {static_cast<size_t>(planes), {static_cast<size_t>(count), b.constant(ints, int64_t(0))}});
-    for (int64_t m = 0; m < count; ++m)
-      sums[0][planes - 1][m] =
-          b.loadSplat(b.i32(), record, offsets.c(tile.first + m, weight.biasIndex), lanes);
-    auto multiply = [&](Value code, int64_t dword, int64_t chain) {
+        chains, {static_cast<size_t>(planes), {static_cast<size_t>(places), b.constant(ints, int64_t(0))}});
+    for (int64_t m = 0; m < count; ++m) {
+      Value c = b.loadSplat(b.i32(), record, offsets.c(tile.first + m, weight.biasIndex), lanes);
+      for (int64_t vector = 0; vector < vectors; ++vector)
+        sums[0][planes - 1][vector * count + m] = c;
+    }
+    // Codes of each vector by one dword of each token's activations.
+    auto multiply = [&](ArrayRef<Value> codes, int64_t dword, int64_t chain) {
       for (int64_t m = 0; m < count; ++m)
         for (int64_t plane = 0; plane < planes; ++plane) {
           Value q = b.loadSplat(b.i32(), record, offsets.q(plane, tile.first + m, dword), lanes);
           q = vector::BitCastOp::create(b, bytes, q);
-          Value &sum = sums[chain % chains][plane][m];
-          sum = lowbit::Dot4Op::create(b, ints, sum, code, q, codeMax);
+          for (int64_t vector = 0; vector < vectors; ++vector) {
+            Value &sum = sums[chain % chains][plane][vector * count + m];
+            sum = lowbit::Dot4Op::create(b, ints, sum, codes[vector], q, codeMax);
+          }
         }
     };
-    for (int64_t vector = 0; vector < (isPacked ? 4 : 8); ++vector) {
-      Value code = b.load(bytes, codes, 64 * vector, 4 * lanes);
+    for (int64_t column = 0; column < (isPacked ? 4 : 8); ++column) {
+      SmallVector<Value> codes;
+      for (const GroupRows &one : group)
+        codes.push_back(b.load(bytes, one.codes, 64 * column, 4 * lanes));
       if (!isPacked) {
-        multiply(code, vector, vector);
+        multiply(codes, column, column);
         continue;
       }
       for (int64_t half : {0, 1}) {
-        Value nibbles = nibblesOf(b, code, half);
-        multiply(isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles, 4 * half + vector,
-                 half);
+        SmallVector<Value> entries;
+        for (Value code : codes) {
+          Value nibbles = nibblesOf(b, code, half);
+          entries.push_back(isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles);
+        }
+        multiply(entries, 4 * half + column, half);
       }
     }
     SmallVector<Value> result;
-    for (int64_t m = 0; m < count; ++m) {
+    for (int64_t place = 0; place < places; ++place) {
       auto planeSum = [&](int64_t plane) {
-        Value sum = sums[0][plane][m];
-        return chains == 2 ? b.add(sum, sums[1][plane][m]) : sum;
+        Value sum = sums[0][plane][place];
+        return chains == 2 ? b.add(sum, sums[1][plane][place]) : sum;
       };
       SmallVector<Value> planeSums;
       for (int64_t plane = 0; plane < planes; ++plane)
         planeSums.push_back(planeSum(plane));
-      result.push_back(addGroup(b, record, offsets, tile.first + m, combinePlanes(b, planeSums), scales,
-                                minima, carried[m]));
+      const GroupRows &one = group[place / count];
+      result.push_back(addGroup(b, record, offsets, tile.first + place % count, combinePlanes(b, planeSums),
+                                one.scales, one.minima, carried[place]));
     }
     return result;
   };
-  SmallVector<Value> zero(count, b.constant(floats, 0.0));
   if (tile.unpacked)
-    return b.loop(b.index(0), b.index(weight.layout.subgroups()), 1, zero,
-                  [&](Value number, ValueRange carried) {
-                    UnpackedGroup group = unpackedGroup(b, weight, tile.unpacked, number, tile.rowOffset);
-                    return subgroup(group.codes, number, group.scales, group.minima, carried);
-                  });
-  return forEachSubgroup(
-      b, weight, tile, zero, [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
-        return subgroup(moveRows(b, codes, tile.rowOffset, 4), number, scales, minima, carried);
-      });
+    return b.loop(b.index(0), tile.groups, 1, tile.sums, [&](Value number, ValueRange carried) {
+      SmallVector<GroupRows> group;
+      for (int64_t vector = 0; vector < vectors; ++vector) {
+        VectorPlace place = placeOf(b, vector);
+        Value part = b.at(tile.unpacked, place.panel * unpackedPanelBytes(weight) + 4 * place.row);
+        group.push_back(unpackedGroup(b, weight, part, number, tile.rowOffset));
+      }
+      return subgroup(group, number, carried);
+    });
+  SmallVector<Value> zero(vectors * count, b.constant(floats, 0.0));
+  return forEachGroup(b, weight, tile, zero,
+                      [&](ArrayRef<GroupRows> group, Value number, ValueRange carried) {
+                        SmallVector<GroupRows> moved(group);
+                        for (GroupRows &one : moved)
+                          one.codes = moveRows(b, one.codes, tile.rowOffset, 4);
+                        return subgroup(moved, number, carried);
+                      });
 }

@@ -269,6 +269,18 @@ void KernelBuilder::ifElse(Value condition, llvm::function_ref<void()> yes, llvm
   no();
 }
 
+SmallVector<Value> KernelBuilder::ifElse(Value condition, TypeRange types,
+                                         llvm::function_ref<SmallVector<Value>()> yes,
+                                         llvm::function_ref<SmallVector<Value>()> no) {
+  auto ifOp = scf::IfOp::create(*this, types, condition, /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(*this);
+  setInsertionPointToStart(ifOp.thenBlock());
+  scf::YieldOp::create(*this, yes());
+  setInsertionPointToStart(ifOp.elseBlock());
+  scf::YieldOp::create(*this, no());
+  return SmallVector<Value>(ifOp.getResults());
+}
+
 SmallVector<Value> KernelBuilder::repeat(ValueRange init, llvm::function_ref<Value(ValueRange)> condition,
                                          llvm::function_ref<SmallVector<Value>(ValueRange)> body) {
   auto whileOp = scf::WhileOp::create(

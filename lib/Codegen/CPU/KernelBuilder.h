@@ -109,6 +109,10 @@ public:
                           llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body);
   void ifThen(Value condition, llvm::function_ref<void()> body);
   void ifElse(Value condition, llvm::function_ref<void()> yes, llvm::function_ref<void()> no);
+  /// The values, of `types`, that one of them gives.
+  SmallVector<Value> ifElse(Value condition, mlir::TypeRange types,
+                            llvm::function_ref<SmallVector<Value>()> yes,
+                            llvm::function_ref<SmallVector<Value>()> no);
   /// Repeats carried = body(carried) as long as condition(carried) holds.
   SmallVector<Value> repeat(ValueRange init, llvm::function_ref<Value(ValueRange)> condition,
                             llvm::function_ref<SmallVector<Value>(ValueRange)> body);

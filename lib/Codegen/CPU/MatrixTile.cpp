@@ -27,7 +27,7 @@ SmallVector<Value> nibble::emitMatrixTile(KernelBuilder &b, const WeightPanel &w
   const RecordOffsets offsets{kRecordTokens, planes, static_cast<int64_t>(rows.getBiases().size())};
 
   auto group = [&](Value number, ValueRange carried) {
-    UnpackedGroup unpacked = unpackedGroup(b, weight, tile.unpacked, number);
+    GroupRows unpacked = unpackedGroup(b, weight, tile.unpacked, number);
     SmallVector<Value> records;
     for (int64_t i = 0; i < tile.records; ++i)
       records.push_back(b.at(b.at(tile.rows, i * kRecordTokens * rows.getRowBytes()),

@@ -61,6 +61,7 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
        .issue = 6,
        .dotLatency = 5,
        .freeBroadcasts = true,
+       .l1Bytes = 48 << 10,
        .l2Bytes = 2 << 20,
        .nearPrefetch = 2304,
        .farPrefetch = 9216,
@@ -75,6 +76,7 @@ const std::vector<CPUTuning> &nibble::cpuTunings() {
        .issue = 4,
        .dotLatency = 4,
        .freeBroadcasts = false,
+       .l1Bytes = 64 << 10,
        .l2Bytes = 1 << 20,
        .nearPrefetch = 2304,
        .loneNearPrefetch = 2304},
@@ -197,18 +199,19 @@ const char *CPUTarget::triple() const {
   return instructions == InstructionSet::AArch64 ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu";
 }
 
-double CPUTarget::dotInstructions(int64_t unsignedMax) const {
-  // Of each side two halves, two multiplications, two additions; unpacking the signed side takes one more.
-  constexpr double widened = 9;
+DotCost CPUTarget::dotCost(int64_t unsignedMax) const {
+  // Two halves of either side, which take two instructions to unpack and one more for the sign, two
+  // multiplications and two additions.
+  constexpr DotCost widened{4, 2, 3};
   switch (dot) {
   case DotProduct::VNNI:
   case DotProduct::USDot:
-    return 1;
+    return {1};
   case DotProduct::SDot:
-    return unsignedMax <= 127 ? 1 : 3;
+    return unsignedMax <= 127 ? DotCost{1} : DotCost{2, 1, 1};
   case DotProduct::Maddubs:
     // pmaddubsw and paddw, but for the first; pmaddwd and paddd once for as many products as fit i16.
-    return unsignedMax <= 127 ? 2 + 1.0 / (127 / unsignedMax) : widened;
+    return unsignedMax <= 127 ? DotCost{2 + 1.0 / static_cast<double>(127 / unsignedMax)} : widened;
   case DotProduct::Widen:
     return widened;
   }

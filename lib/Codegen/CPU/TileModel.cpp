@@ -2,66 +2,140 @@
 #include "TileModel.h"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 
 using namespace nibble;
 
 static constexpr int64_t kRows = 16;        // of a panel
 static constexpr int64_t kColumns = 32;     // of a group
+static constexpr int64_t kTokens = 8;       // of a record
 static constexpr int64_t kMostTokens = 256; // of a block
+static constexpr double kLineCycles = 0.5;  // lost on a line that comes from a cache further away
 
-int64_t nibble::dotChains(const CPUTarget &target, int64_t tokens, int64_t planes) {
+int64_t nibble::dotChains(const CPUTarget &target, TileShape shape, int64_t planes) {
   if (target.tuning.chains)
     return target.tuning.chains;
+  if (target.dot == DotProduct::Maddubs || target.dot == DotProduct::Widen)
+    return 1;
   double inFlight = target.units().dots * target.tuning.dotLatency;
-  return static_cast<double>(tokens * planes) < inFlight / 2 ? 2 : 1;
+  return static_cast<double>(shape.vectors * shape.tokens * planes) < inFlight / 2 ? 2 : 1;
 }
 
-int64_t nibble::registersOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens) {
-  // A sum in f32 and the chains of each plane in i32 for each token; codes, their mask, the scales (and
-  // minima), and what holds an activation where instructions cannot read it from memory.
-  int64_t accumulators = tokens * (1 + work.planes * dotChains(target, tokens, work.planes));
-  int64_t codes = work.bits == 4 ? 3 : 1;
-  int64_t perDot =
-      target.dotInstructions(work.codeMax) == 1 ? 0 : 2; // products of 16 bits, and ones to add them up
-  return accumulators + codes + 1 + work.hasMinima + work.isCodebook + (target.hasEmbeddedBroadcast ? 0 : 1) +
-         perDot;
+GroupWork GroupWork::with(const GroupWork &other) const {
+  return {std::min(bits, other.bits),   std::max(planes, other.planes), std::max(codeMax, other.codeMax),
+          hasMinima || other.hasMinima, isCodebook || other.isCodebook, isNear && other.isNear};
 }
 
-double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens) {
+GroupWork GroupWork::unpacked() const {
+  GroupWork bytes = *this;
+  bytes.bits = 8;
+  bytes.isCodebook = false;
+  bytes.isNear = true;
+  return bytes;
+}
+
+int64_t nibble::mostVectors(const CPUTarget &target) {
+  if (target.lanes() < kRows)
+    return kRows / target.lanes();
+  return target.hasEmbeddedBroadcast && target.tuning.freeBroadcasts && target.tuning.tileVectors < 2 ? 1 : 2;
+}
+
+/// Whether instructions read the activation from memory.
+static bool readsActivations(const CPUTarget &target, TileShape shape) {
+  return target.hasEmbeddedBroadcast && shape.vectors == 1;
+}
+
+/// Sums in f32, which a group touches once: those that find no register wait in memory.
+static int64_t groupSums(TileShape shape) { return shape.vectors * shape.tokens; }
+
+int64_t nibble::registersOfTile(const CPUTarget &target, const GroupWork &work, TileShape shape) {
+  const int64_t all = kColumns / 4;                      // vectors of codes in a group
+  int64_t others = 1 + work.hasMinima + work.isCodebook; // scales, minima, table
+  bool isArm = target.instructions == InstructionSet::AArch64;
+  if (work.codeMax <= 127 &&
+      (target.dot == DotProduct::Maddubs || (target.dot == DotProduct::Widen && isArm))) {
+    // Sum after sum is made of a group's products (LegalizeDot4.cpp): all codes stay, if they are used again,
+    // and so do activations; besides a product, its sum, and ones to add up pairs.
+    int64_t codes = shape.tokens > 1 ? shape.vectors * all : 1, activations = shape.vectors > 1 ? all : 1;
+    return codes + activations + 3 + others;
+  }
+  // The chains of each plane in i32 for each vector and token; codes, as they are and as they are multiplied,
+  // and their mask; what holds an activation where instructions do not read it from memory.
+  int64_t accumulators = groupSums(shape) * work.planes * dotChains(target, shape, work.planes);
+  int64_t codes = work.bits == 4 ? 1 + 2 * shape.vectors : shape.vectors;
+  int64_t halves = target.dotCost(work.codeMax).code > 0 ? 3 + shape.vectors : 0; // of both sides, as i16
+  return accumulators + codes + !readsActivations(target, shape) + halves + others;
+}
+
+double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, TileShape shape) {
   const VectorUnits &units = target.units();
-  double parts =
-      static_cast<double>(kRows) / static_cast<double>(target.lanes()); // vectors of a panel's rows
-  double each = static_cast<double>(tokens * work.planes);              // multiplied with every code
-  double vectors = static_cast<double>(kColumns / 4); // of codes, four columns each, once unpacked
+  auto rows = static_cast<double>(shape.vectors), tokens = static_cast<double>(shape.tokens);
+  double each = tokens * static_cast<double>(work.planes); // multiplied with every code
+  double vectors = static_cast<double>(kColumns / 4);      // of codes, four columns each, once unpacked
+  // Tiles in a panel.
+  double tiles = static_cast<double>(kRows) / static_cast<double>(target.lanes()) / rows;
 
-  double dots = vectors * each * target.dotInstructions(work.codeMax);
+  DotCost dot = target.dotCost(work.codeMax);
+  double dots = vectors * (rows * each * dot.product + rows * dot.code + each * dot.activation);
   double unpack = work.bits == 4 ? 3 * vectors / 2 : 0; // and; shift, and
   unpack += work.isCodebook ? vectors : 0;              // looked up
-  double combine = each * static_cast<double>(dotChains(target, tokens, work.planes) - 1) +
-                   static_cast<double>(tokens) * (work.planes == 2 ? 2 : 0); // chains and planes together
-  double scale =
-      static_cast<double>(tokens) * (work.hasMinima ? 4 : 3); // to f32, times d, times scale, added
-  double arithmetic = dots / units.dots + (unpack + combine + scale) / std::max(units.fmas, units.dots);
+  double combine = each * static_cast<double>(dotChains(target, shape, work.planes) - 1) +
+                   tokens * (work.planes == 2 ? 2 : 0); // chains and planes together
+  double scale = tokens * (work.hasMinima ? 4 : 3);     // to f32, times d, times scale, added
+  double others = rows * (unpack + combine + scale);
+  double arithmetic = dots / units.dots + others / std::max(units.fmas, units.dots);
 
-  double broadcasts = vectors * each + 2 * static_cast<double>(tokens);
-  if (!target.tuning.freeBroadcasts)
-    broadcasts *= 1.5; // a load port is busy for longer with an embedded one (KERNELS-CPU.md, Cascade Lake)
-  double loads = (vectors * static_cast<double>(work.bits) / 8 + 1 + broadcasts) / units.loads;
+  // Of activations, and of what starts and scales a sum.
+  double broadcasts = vectors * each + 2 * tokens;
+  bool embedded = readsActivations(target, shape);
+  double separate = embedded ? 0 : broadcasts + (rows - 1) * tokens; // instructions of their own
+  if (embedded) // a load port is busy for longer (KERNELS-CPU.md, Cascade Lake), or is not what binds
+    broadcasts *= target.tuning.freeBroadcasts ? 0 : 1.5;
+  int64_t waiting = registersOfTile(target, work, shape) + groupSums(shape) - target.vectorRegisters;
+  auto moved = static_cast<double>(std::max<int64_t>(waiting, 0)); // from memory and back
+  double lines = vectors * static_cast<double>(work.bits) / 8 + 1; // of a panel: half vectors read half
+  double loads = (rows * lines + broadcasts + moved) / units.loads;
 
-  double separate = target.hasEmbeddedBroadcast ? 0 : broadcasts; // loads that are instructions of their own
-  double issue = (dots + unpack + combine + scale + separate) / target.tuning.issue;
-  return parts * std::max({arithmetic, loads, issue});
+  double issue = (dots + others + separate + moved) / target.tuning.issue;
+  // Narrow vectors walk a panel several times.
+  double again = work.isNear ? 0 : std::max(tiles - 1, 0.0) * lines * kLineCycles;
+  return tiles * std::max({arithmetic, loads, issue}) + again;
 }
 
-int64_t nibble::integerTileTokens(const CPUTarget &target, const GroupWork &work) {
-  if (target.tuning.tileTokens)
-    return target.tuning.tileTokens;
-  int64_t best = 1;
-  for (int64_t tokens : {2, 4, 8})
-    if (registersOfTile(target, work, tokens) <= target.vectorRegisters &&
-        cyclesOfTile(target, work, tokens) / static_cast<double>(tokens) <=
-            cyclesOfTile(target, work, best) / static_cast<double>(best))
-      best = tokens;
+/// The largest that is not above.
+static int64_t powerOf2(int64_t most) {
+  return static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(most)));
+}
+
+/// Of `count` tokens.
+static double cyclesOfTiles(const CPUTarget &target, const GroupWork &work, TileShape shape, int64_t count) {
+  int64_t rest = count % shape.tokens;
+  return static_cast<double>(count / shape.tokens) * cyclesOfTile(target, work, shape) +
+         (rest ? cyclesOfTile(target, work, {shape.vectors, rest}) : 0);
+}
+
+TileShape nibble::integerTile(const CPUTarget &target, const GroupWork &work, int64_t count,
+                              int64_t mostVectors) {
+  const CPUTuning &tuning = target.tuning;
+  TileShape best{1, 1};
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t vectors = 1; vectors <= mostVectors; vectors *= 2)
+    for (int64_t tokens : {8, 4, 2, 1}) {
+      if (tuning.tileVectors && vectors != powerOf2(std::min(tuning.tileVectors, mostVectors)))
+        continue;
+      TileShape shape{vectors, std::min(tuning.tileTokens ? tuning.tileTokens : tokens, count)};
+      bool isSmallest = shape.vectors * shape.tokens == 1, isChosen = tuning.tileVectors || tuning.tileTokens;
+      if (!isSmallest && !isChosen && registersOfTile(target, work, shape) > target.vectorRegisters)
+        continue;
+      // One token's dot products wait for memory, where streams disturb each other (KERNELS-CPU.md).
+      if (count == 1 && vectors * target.lanes() > kRows)
+        continue;
+      if (double cycles = cyclesOfTiles(target, work, shape, count); cycles < least) {
+        best = shape;
+        least = cycles;
+      }
+    }
   return best;
 }
 
@@ -72,11 +146,8 @@ bool nibble::multipliesPairs(const CPUTarget &target) {
 int64_t nibble::tilesWorthUnpacking(const CPUTarget &target, const GroupWork &work) {
   if (work.bits == 8)
     return 0;
-  GroupWork bytes = work;
-  bytes.bits = 8;
-  bytes.isCodebook = false;
-  int64_t tokens = integerTileTokens(target, work);
-  double gain = cyclesOfTile(target, work, tokens) - cyclesOfTile(target, bytes, tokens);
+  TileShape shape = integerTile(target, work, kTokens, mostVectors(target));
+  double gain = cyclesOfTile(target, work, shape) - cyclesOfTile(target, work.unpacked(), shape);
   if (gain <= 0)
     return 0;
   // The vectors of codes and the scales are written once, to the second-level cache and back: four cycles a
@@ -98,8 +169,9 @@ double nibble::cyclesOfMatrixTile(const CPUTarget &target, const GroupWork &work
 int64_t nibble::matrixTileRecords(const CPUTarget &target, const GroupWork &work) {
   if (!target.hasTiles)
     return 0;
-  int64_t tile = integerTileTokens(target, work), best = 0;
-  double least = cyclesOfTile(target, work, tile) / static_cast<double>(tile); // of a token
+  TileShape shape = integerTile(target, work, kTokens, 1);
+  int64_t best = 0;
+  double least = cyclesOfTile(target, work, shape) / static_cast<double>(shape.tokens); // of a token
   for (int64_t records = 1; records <= kMostMatrixRecords; ++records)
     if (double cycles = cyclesOfMatrixTile(target, work, records) / static_cast<double>(8 * records);
         cycles < least) {
@@ -152,6 +224,15 @@ int64_t nibble::tokensOfBlock(const CPUTarget &target, int64_t rowBytes) {
   // The other part of the cache holds panels on their way, and results.
   int64_t fitting = target.tuning.l2Bytes * 5 / 8 / rowBytes / 8 * 8;
   return std::clamp<int64_t>(fitting, 16, kMostTokens);
+}
+
+int64_t nibble::groupsOfBlock(const CPUTarget &target, int64_t groupBytes, int64_t groups, int64_t multiple) {
+  // The other part of the cache holds sums on their way, and the next record.
+  int64_t most = std::max<int64_t>(target.tuning.l1Bytes * 5 / 8 / groupBytes, multiple);
+  if (target.tuning.blockGroups)
+    most = target.tuning.blockGroups;
+  int64_t blocks = (groups + most - 1) / most, each = (groups + blocks - 1) / blocks;
+  return (each + multiple - 1) / multiple * multiple;
 }
 
 int64_t nibble::panelsOfItem(const CPUTarget &target, int64_t panelBytes, int64_t panels) {

@@ -18,21 +18,49 @@ struct GroupWork {
   int64_t codeMax = 15;    // largest unsigned code: decides what a dot product takes
   bool hasMinima = false;  // one more multiply-add a token
   bool isCodebook = false; // codes are looked up in a table that holds a register
+  bool isNear = false;     // codes are in the first-level cache
+
+  /// What takes as much as either.
+  GroupWork with(const GroupWork &other) const;
+  /// The same with codes that were unpacked before.
+  GroupWork unpacked() const;
 };
 
-/// Accumulators that one token and plane is given, so that dot products do not wait for each other: 1 or 2.
-/// Out-of-order execution overlaps a group with its neighbours, so half of the latency has to be hidden here.
-int64_t dotChains(const CPUTarget &target, int64_t tokens, int64_t planes);
+/// Vectors of a tile at most, a power of two. Narrow ones are of one panel; those of several panels are as
+/// many streams of weights, which pays only where it saves the load ports something.
+int64_t mostVectors(const CPUTarget &target);
 
-/// Vector registers that the loop over K of a tile holds at once.
-int64_t registersOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens);
+/// What the registers hold sums of at once: vectors of rows by tokens. One vector finds an activation in
+/// memory, where instructions can broadcast it from there; several share it in a register.
+struct TileShape {
+  int64_t vectors = 1, tokens = 1;
+};
 
-/// Cycles of a tile's work, from what binds: vector units, load ports, or the width of the front end.
-double cyclesOfTile(const CPUTarget &target, const GroupWork &work, int64_t tokens);
+/// Accumulators that each vector, token and plane is given, so that dot products do not wait for each other:
+/// 1 or 2. Out-of-order execution overlaps a group with its neighbours, so half of the latency has to be
+/// hidden here; where products are added by an instruction of their own, there is next to none.
+int64_t dotChains(const CPUTarget &target, TileShape shape, int64_t planes);
 
-/// Tokens in a tile of an integer linear: of 1, 2, 4 and 8 (a record has 8), the one that fits the registers
-/// and takes the fewest cycles a token.
-int64_t integerTileTokens(const CPUTarget &target, const GroupWork &work);
+/// Vector registers that the dot products of a tile need at once, the sums in f32 left out.
+int64_t registersOfTile(const CPUTarget &target, const GroupWork &work, TileShape shape);
+
+/// Cycles of 16 rows by the tile's tokens, from what binds: vector units, load ports, or the width of the
+/// front end.
+double cyclesOfTile(const CPUTarget &target, const GroupWork &work, TileShape shape);
+
+/// The shape of tiles for `count` tokens that share a record, of at most so many vectors: of those whose dot
+/// products fit the registers the one that takes the fewest cycles, with as few vectors and as many tokens as
+/// that takes. Vectors x tokens with int4-g32 weights and int8 activations:
+///
+///   tokens                   1    4    8   8, codes unpacked
+///   avx512-vnni             1x1  1x4  1x8  1x8
+///     tuned for cascadelake 1x1  2x4  2x8  2x8   two panels
+///   avx-vnni                2x1  2x4  1x8  2x4   both halves of a panel, as in what follows
+///   x86-64-v3               2x1  1x4  1x8  1x8
+///   x86-64                  2x1  2x2  2x2  2x2
+///   dotprod, i8mm           4x1  4x4  2x8  2x8
+///   neon                    4x1  2x4  2x8  2x8
+TileShape integerTile(const CPUTarget &target, const GroupWork &work, int64_t count, int64_t mostVectors);
 
 /// Tiles over one panel from which on it pays to unpack the codes once, for all of them (UnpackedPanel.h); 0:
 /// it never does.
@@ -67,6 +95,10 @@ int64_t floatTileTokens(const CPUTarget &target, int64_t chains);
 /// Tokens whose activations, `rowBytes` each, stay in the second-level cache while panels stream past: a
 /// multiple of 8.
 int64_t tokensOfBlock(const CPUTarget &target, int64_t rowBytes);
+
+/// Groups of 32 columns in a block of K: what tiles of tokens read of it one after the other, `groupBytes` of
+/// a group, stays in the first-level cache. A multiple of `multiple`; all blocks about as long.
+int64_t groupsOfBlock(const CPUTarget &target, int64_t groupBytes, int64_t groups, int64_t multiple);
 
 /// Panels of an item: long enough that claiming it costs nothing, short enough that a few items more or less
 /// a thread do not matter.

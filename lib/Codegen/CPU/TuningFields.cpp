@@ -18,11 +18,13 @@ const std::vector<TuningField> &nibble::tuningFields() {
   static const std::vector<TuningField> fields = {
       {"lone-near-prefetch", &T::loneNearPrefetch, 0, 1 << 16, 64, 1, 1, {0, 1152, 2304, 4608}},
       {"lone-far-prefetch", &T::loneFarPrefetch, 0, 1 << 20, 64, 1, 1, {0, 4608, 9216, 18432}},
+      {"tile-vectors", &T::tileVectors, 1, 4, 1, 1, any, {1, 2, 4}},
       {"tile-tokens", &T::tileTokens, 1, 8, 1, 2, any, {2, 4, 8}},
       {"chains", &T::chains, 1, 2, 1, 1, any, {1, 2}},
       {"near-prefetch", &T::nearPrefetch, 0, 1 << 16, 64, 2, any, {0, 1152, 2304, 4608}},
       {"far-prefetch", &T::farPrefetch, 0, 1 << 20, 64, 2, any, {0, 4608, 9216, 18432}},
       {"block-tokens", &T::blockTokens, 8, 1 << 16, 8, 17, any, {32, 64, 128, 256}},
+      {"block-groups", &T::blockGroups, 8, 1 << 16, 8, 17, any, {16, 32, 64}},
       {"item-bytes", &T::itemBytes, 1 << 10, 1 << 24, 1, 1, any, {8 << 10, 16 << 10, 32 << 10, 64 << 10}},
   };
   return fields;

@@ -12,10 +12,12 @@ static constexpr int64_t kScales = kCodes, kMinima = kCodes + kLine;
 
 static bool hasMinima(const WeightPanel &weight) { return weight.layout.format.zero != Zero::None; }
 
-static int64_t groupBytes(const WeightPanel &weight) { return kCodes + (hasMinima(weight) ? 2 : 1) * kLine; }
+int64_t nibble::unpackedGroupBytes(const WeightPanel &weight) {
+  return kCodes + (hasMinima(weight) ? 2 : 1) * kLine;
+}
 
 int64_t nibble::unpackedPanelBytes(const WeightPanel &weight) {
-  return weight.layout.subgroups() * groupBytes(weight);
+  return weight.layout.subgroups() * unpackedGroupBytes(weight);
 }
 
 void nibble::emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Value panel, Value unpacked,
@@ -34,7 +36,7 @@ void nibble::emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Valu
   for (int64_t row = 0; row < kPanelRows; row += lanes) {
     auto subgroup = [&](Value codes, Value number, Value scales, Value minima,
                         ValueRange) -> SmallVector<Value> {
-      Value group = b.at(unpacked, b.mul(number, groupBytes(weight)));
+      Value group = b.at(unpacked, b.mul(number, unpackedGroupBytes(weight)));
       b.store(scales, group, kScales + 4 * row, 4 * lanes);
       if (minima)
         b.store(minima, group, kMinima + 4 * row, 4 * lanes);
@@ -55,12 +57,12 @@ void nibble::emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Valu
   }
 }
 
-UnpackedGroup nibble::unpackedGroup(KernelBuilder &b, const WeightPanel &weight, Value unpacked, Value number,
-                                    Value rowOffset) {
+GroupRows nibble::unpackedGroup(KernelBuilder &b, const WeightPanel &weight, Value unpacked, Value number,
+                                Value rowOffset) {
   const int64_t lanes = b.target.lanes();
   const VectorType floats = b.vec(lanes, b.f32());
-  Value base = moveRows(b, b.at(unpacked, b.mul(number, groupBytes(weight))), rowOffset, 4);
-  UnpackedGroup group{base, b.load(floats, base, kScales, 4 * lanes), {}};
+  Value base = moveRows(b, b.at(unpacked, b.mul(number, unpackedGroupBytes(weight))), rowOffset, 4);
+  GroupRows group{base, b.load(floats, base, kScales, 4 * lanes), {}};
   if (hasMinima(weight))
     group.minima = b.load(floats, base, kMinima, 4 * lanes);
   return group;

@@ -55,41 +55,60 @@ void nibble::prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const 
   }
 }
 
-SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &weight,
-                                           const TileAddress &tile, ValueRange init, SubgroupBody body) {
+VectorPlace nibble::placeOf(KernelBuilder &b, int64_t vector) {
+  int64_t row = vector * b.target.lanes();
+  return {row / kPanelRows, row % kPanelRows};
+}
+
+SmallVector<Value> nibble::forEachGroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,
+                                        ValueRange init, GroupBody body) {
   const PanelLayout &layout = weight.layout;
   int64_t perBlock = layout.subgroupsPerBlock();
   int64_t perGroup = layout.format.group == 0 ? perBlock : layout.format.group / kSubgroup;
   int64_t codesBytes = layout.subgroupBytes(), header = layout.blockHeaderBytes();
   int64_t blockBytes = header + perBlock * codesBytes;
 
-  auto minimaOf = [&](Value start, int64_t group, Value scales) -> Value {
+  auto minimaOf = [&](Value start, int64_t row, int64_t group, Value scales) -> Value {
     Value line = b.at(start, 64);
     switch (layout.format.zero) {
     case Zero::None:
       return {};
     case Zero::Integer:
-      return loadZeros(b, line, tile.rowOffset, group, scales);
+      return loadZeros(b, b.at(line, row), tile.rowOffset, group, scales);
     case Zero::Minimum:
-      return loadScales(b, line, tile.rowOffset, group);
+      return loadScales(b, b.at(line, 2 * row), tile.rowOffset, group);
     }
     llvm_unreachable("all kinds of zero points are known");
   };
   // One block of `subgroups` subgroups, the first of which is number `first` in the panel.
   auto block = [&](Value start, Value first, int64_t subgroups, ValueRange accumulators) {
     SmallVector<Value> acc(accumulators);
-    prefetchStream(b, start, header + subgroups * codesBytes, tile);
+    SmallVector<Value> starts; // of each vector's panel
+    for (int64_t vector = 0; vector < tile.vectors; ++vector) {
+      VectorPlace place = placeOf(b, vector);
+      starts.push_back(place.panel ? b.at(start, b.index(place.panel * layout.panelBytes())) : start);
+      if (place.row == 0)
+        prefetchStream(b, starts.back(), header + subgroups * codesBytes, tile);
+    }
     for (int64_t group = 0; group * perGroup < subgroups; ++group) {
       int64_t begin = group * perGroup, count = std::min(perGroup, subgroups - begin);
-      Value scales = loadScales(b, start, tile.rowOffset, group);
-      Value minima = minimaOf(start, group, scales);
-      Value codes = b.at(start, header + begin * codesBytes), number = b.add(first, begin);
+      SmallVector<GroupRows> rows;
+      for (int64_t vector = 0; vector < tile.vectors; ++vector) {
+        int64_t row = placeOf(b, vector).row;
+        Value scales = loadScales(b, b.at(starts[vector], 2 * row), tile.rowOffset, group);
+        Value codes = b.at(starts[vector], header + begin * codesBytes + 4 * row);
+        rows.push_back({codes, scales, minimaOf(starts[vector], row, group, scales)});
+      }
+      Value number = b.add(first, begin);
       if (count == 1) {
-        acc = body(codes, number, scales, minima, acc);
+        acc = body(rows, number, acc);
         continue;
       }
       acc = b.loop(b.index(0), b.index(count), 1, acc, [&](Value i, ValueRange carried) {
-        return body(b.at(codes, b.mul(i, codesBytes)), b.add(number, i), scales, minima, carried);
+        SmallVector<GroupRows> here = rows;
+        for (GroupRows &one : here)
+          one.codes = b.at(one.codes, b.mul(i, codesBytes));
+        return body(here, b.add(number, i), carried);
       });
     }
     return acc;
@@ -106,4 +125,11 @@ SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &
   if (rest)
     acc = block(b.at(tile.panel, full * blockBytes), b.index(full * perBlock), rest, acc);
   return acc;
+}
+
+SmallVector<Value> nibble::forEachSubgroup(KernelBuilder &b, const WeightPanel &weight,
+                                           const TileAddress &tile, ValueRange init, SubgroupBody body) {
+  return forEachGroup(b, weight, tile, init, [&](ArrayRef<GroupRows> rows, Value number, ValueRange carried) {
+    return body(rows[0].codes, number, rows[0].scales, rows[0].minima, carried);
+  });
 }

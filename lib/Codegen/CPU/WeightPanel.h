@@ -1,8 +1,8 @@
 //===- WeightPanel.h - Inner loops of linears over one panel of a weight ------------*- C++ -*-===//
 //
-// A tile is a few tokens by the rows of a panel that fit one vector. The loop over K keeps its accumulators
-// in registers and reads the panel as one forward stream. The order of additions over K is fixed, whatever
-// the tile: that is what makes results independent of the batch.
+// A tile is a few tokens by one vector of rows, or a few: of one panel or of several. The loop over K keeps
+// its accumulators in registers and reads the panel as one forward stream. The order of additions over K is
+// fixed, whatever the tile: that is what makes results independent of the batch.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once
@@ -24,6 +24,13 @@ struct WeightPanel {
   static WeightPanel get(lowbit::PackedType type, lowbit::RowsType rows);
 };
 
+/// The rows of one group of columns that a vector holds.
+struct GroupRows {
+  Value codes;
+  Value scales;
+  Value minima; // of zero points: -(scale * zero); null: none
+};
+
 /// Where a tile's operands are.
 struct TileAddress {
   Value panel;     // first byte of the panel
@@ -33,10 +40,16 @@ struct TileAddress {
   int64_t first;   // the tile's first token within the record
   int64_t count;   // tokens in the tile
   bool isFirst;    // nothing has read the panel just before: its lines have to be asked for ahead
-  Value unpacked = {}; // the panel with its codes unpacked (UnpackedPanel.h); null: read it as it is stored
+  // A part of the panel with its codes unpacked (UnpackedPanel.h); null: the whole, as it is stored. `rows`
+  // is where that part begins.
+  Value unpacked = {};
+  Value groups = {};            // i64: of 32 columns in that part
+  SmallVector<Value> sums = {}; // of the columns before it, [vector][count] vectors of f32
+  // Vectors of rows; those that the first panel has not are of the next ones.
+  int64_t vectors = 1;
 };
 
-/// Sum over K for integer rows: [count] vectors of f32.
+/// Sum over K for integer rows: [vector][count] vectors of f32.
 SmallVector<Value> emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
                                    const TileAddress &tile);
 /// Accumulators a token of a float tile: column k belongs to number k mod 4. They decide the order of
@@ -58,9 +71,22 @@ Value moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes);
 /// Asks for the lines of `bytes` bytes as far ahead of `start` as the target wants it for such a tile.
 void prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const TileAddress &tile);
 
-/// Calls `body(subgroup index within the panel as bytes of codes, scales, minima (of zero points: -(scale *
-/// zero)) or null, accumulators)` for every subgroup of 32 columns in order: loops over blocks, unrolls
-/// within them where a group is one subgroup.
+/// Where vector number `vector` of a tile finds its rows: its panel among the tile's, and the row in it less
+/// the tile's offset.
+struct VectorPlace {
+  int64_t panel, row;
+};
+VectorPlace placeOf(KernelBuilder &b, int64_t vector);
+
+/// Calls `body(rows of each vector, subgroup, accumulators)` for every subgroup of 32 columns in order: loops
+/// over blocks, unrolls within them where a group is one subgroup. Codes are those of row 0 of the tile's
+/// offset.
+using GroupBody = llvm::function_ref<SmallVector<Value>(llvm::ArrayRef<GroupRows> rows, Value subgroup,
+                                                        ValueRange accumulators)>;
+SmallVector<Value> forEachGroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,
+                                ValueRange init, GroupBody body);
+
+/// The same for tiles of one vector.
 using SubgroupBody = llvm::function_ref<SmallVector<Value>(Value codes, Value subgroup, Value scales,
                                                            Value minima, ValueRange accumulators)>;
 SmallVector<Value> forEachSubgroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,

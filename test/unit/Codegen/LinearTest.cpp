@@ -365,6 +365,57 @@ TEST_P(MatrixTilesLinearTest, EpilogueOfBF16) {
     }
 }
 
+/// Whatever the tiles, and wherever a sum waits in between: the order of additions is one.
+TEST_P(LinearTest, ARowDoesNotDependOnItsBatch) {
+  constexpr Shape shape{50, 353};
+  constexpr uint32_t most = 77; // unpacked, and 5 more
+  const Format formats[] = {{Element::Int4, 32, Zero::None},
+                            {Element::Int4, 64, Zero::Minimum},
+                            {Element::NF4, 64, Zero::None},
+                            {Element::Int8, 128, Zero::None}};
+  std::string module;
+  int number = 0;
+  for (const Format &format : formats)
+    for (Rows rows : {Rows::Int8, Rows::Int16})
+      module += kernelText("k" + std::to_string(number++), format, shape, rows);
+  KernelImage image(module, GetParam());
+  ASSERT_TRUE(image.valid());
+  if (image.emulatedBy())
+    GTEST_SKIP() << "an emulator takes too long";
+  number = 0;
+  for (const Format &format : formats) {
+    RowBlock values;
+    values.rows = shape.n;
+    values.columns = shape.k;
+    values.values = randomFloats(shape.n * shape.k, 13, 0.05f);
+    AlignedBytes packed(*packPanels(*convertRows(values, format, 0), {shape.n, shape.k, format}));
+    for (Rows rows : {Rows::Int8, Rows::Int16}) {
+      reference::RecordLayout layout = recordLayout(format, rows);
+      std::string name = "k" + std::to_string(number++);
+      std::vector<float> floats = randomFloats(most * shape.k, 14);
+      auto run = [&](uint32_t tokens) {
+        std::vector<float> some(floats.begin(), floats.begin() + tokens * shape.k);
+        reference::Matrix x = reference::Matrix::fromFloats(tokens, shape.k, some);
+        AlignedBytes input(reference::packRecords(reference::quantizeRows(x, layout.planes), layout));
+        AlignedBytes output(tokens * rowStride(shape.n) * 4);
+        OneSequence sequence(tokens);
+        void *operands[] = {input.data(), packed.data(), output.data()};
+        image.run(name, sequence.batch, operands);
+        std::vector<uint32_t> result;
+        for (uint32_t t = 0; t < tokens; ++t) {
+          const uint32_t *row = output.as<uint32_t>() + t * rowStride(shape.n);
+          result.insert(result.end(), row, row + shape.n);
+        }
+        return result;
+      };
+      const std::vector<uint32_t> all = run(most);
+      for (uint32_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 17, 72})
+        EXPECT_EQ(run(tokens), std::vector<uint32_t>(all.begin(), all.begin() + tokens * shape.n))
+            << formatSpelling(format) << " " << nameOf(rows) << " " << tokens;
+    }
+  }
+}
+
 /// silu(a0) * a1 + residual + bias, two weights of different formats.
 TEST_P(LinearTest, Epilogue) {
   constexpr Shape shape{41, 96};
@@ -443,5 +494,20 @@ std::vector<TestTarget> pairTargets() {
   return targets;
 }
 INSTANTIATE_TEST_SUITE_P(Pairs, LinearTest, testing::ValuesIn(pairTargets()), targetName);
+
+/// Tiles of several vectors of rows: of one panel, of two panels (an odd one is left), and blocks of K
+/// shorter than these shapes' rows.
+std::vector<TestTarget> tunedTargets() {
+  std::vector<TestTarget> targets = testTargets([](const TestTarget &tested) {
+    return tested.target.name == "avx512-vnni" || tested.target.name == "x86-64-v3";
+  });
+  for (TestTarget &tested : targets)
+    tested.target = *findCPUTarget(tested.target.name, "cascadelake,block-groups=8");
+  return targets;
+}
+INSTANTIATE_TEST_SUITE_P(Tuned, LinearTest, testing::ValuesIn(tunedTargets()),
+                         [](const testing::TestParamInfo<TestTarget> &info) {
+                           return targetName(info) + "_" + info.param.target.tuning.name;
+                         });
 
 } // namespace

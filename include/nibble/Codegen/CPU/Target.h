@@ -50,7 +50,8 @@ struct CPUTuning {
   /// A scalar broadcast inside the instruction that uses it costs no more than a register would. Otherwise
   /// the load binds, and one broadcast into a register should serve several dot products.
   bool freeBroadcasts = true;
-  int64_t l2Bytes = 1 << 20; // second-level cache of a core
+  int64_t l1Bytes = 32 << 10; // first-level cache of data
+  int64_t l2Bytes = 1 << 20;  // second-level cache of a core
   /// How far ahead of a stream of weights its lines are asked for, in bytes, into the first- and into the
   /// second-level cache. 0: not at all, which suits cores whose own prefetchers keep a stream at full
   /// bandwidth.
@@ -58,9 +59,11 @@ struct CPUTuning {
   int64_t loneNearPrefetch = 2304, loneFarPrefetch = 0; // in tiles of one token, which do little work a line
   int64_t itemBytes = 16 << 10;                         // of the weights in an item
   // What the tile model (lib/Codegen/CPU/TileModel.h) estimates where it is 0.
+  int64_t tileVectors = 0;
   int64_t tileTokens = 0;
   int64_t chains = 0;
   int64_t blockTokens = 0;
+  int64_t blockGroups = 0;
 
   /// "znver4,tile-tokens=4": the name of a tuning that there is, and the fields that differ from it.
   std::string spelling() const;
@@ -76,6 +79,13 @@ struct TuningField {
 };
 /// All, those that matter most first.
 const std::vector<TuningField> &tuningFields();
+
+/// Instructions of one `lowbit.dot4`, on average over a group of 32 columns.
+struct DotCost {
+  double product;        // by itself
+  double code = 0;       // on the unsigned side alone: all tokens share them
+  double activation = 0; // on the signed side alone: all rows share them
+};
 
 struct CPUTarget {
   std::string name;               // "avx512-vnni"
@@ -101,10 +111,8 @@ struct CPUTarget {
   const VectorUnits &units() const { return vectorBits > 256 ? tuning.wide : tuning.narrow; }
   const char *triple() const;
 
-  /// Instructions that one `lowbit.dot4` takes, on average over a group of 32 columns, where `a` is at most
-  /// `unsignedMax`. What depends on one of the sides alone counts in full, though tokens or panels may share
-  /// it.
-  double dotInstructions(int64_t unsignedMax) const;
+  /// What `lowbit.dot4` takes where `a` is at most `unsignedMax`.
+  DotCost dotCost(int64_t unsignedMax) const;
 };
 
 /// All targets that kernels can be generated for, by instruction set, the most capable last.
