@@ -22,7 +22,7 @@ struct SchedulerOptions {
   uint32_t tokenBudget = 512; // most rows in a step
   uint32_t rowBudget = 64;    // most rows with logits in a step
   /// How many times longer prompts may make a step that others decode in.
-  double slowdown = 1.95;
+  double slowdown = 1.9;
   /// Waiting for so long is worth one level of priority.
   std::chrono::duration<double> ageing{10};
 };
