@@ -158,3 +158,24 @@ def demo(compiled):
 def server(demo):
     with serving(demo) as running:
         yield running
+
+
+STORY = "Once upon a time"
+# A request that lasts: the whole context, sixteen times.
+LONG = {"prompt": STORY, "max_tokens": 1000, "n": 16, "ignore_eos": True, "seed": 1}
+
+
+def text_of(answer):
+    return answer["choices"][0]["text"]
+
+
+def error_of(answer):
+    """The error of an answer (status, headers, text) that has one, in OpenAI's form."""
+    status, headers, text = answer
+    assert status >= 400, text
+    assert headers["content-type"].startswith("application/json")
+    error = json.loads(text)["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert isinstance(error["message"], str) and error["message"]
+    assert isinstance(error["type"], str) and error["type"]
+    return error
