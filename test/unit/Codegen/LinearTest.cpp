@@ -169,6 +169,20 @@ void check(const KernelImage &image, const std::string &name, const RowBlock &we
           << name << " tokens " << tokens << " row " << t << " channel " << n;
 }
 
+struct PackedWeight {
+  RowBlock values;
+  AlignedBytes packed; // panels
+};
+
+PackedWeight randomWeight(const Shape &shape, const Format &format, uint32_t seed) {
+  RowBlock values;
+  values.rows = shape.n;
+  values.columns = shape.k;
+  values.values = randomFloats(shape.n * shape.k, seed, 0.1f);
+  RowBlock converted = *convertRows(values, format, 0);
+  return {converted, AlignedBytes(*packPanels(converted, {shape.n, shape.k, format}))};
+}
+
 TEST_P(LinearTest, EveryFormatShapeAndNumberOfTokens) {
   std::string module;
   int number = 0;
@@ -335,16 +349,7 @@ TEST_P(MatrixTilesLinearTest, EpilogueOfBF16) {
 )",
                     GetParam());
   ASSERT_TRUE(image.valid());
-  RowBlock weights[2];
-  std::vector<AlignedBytes> packed;
-  for (int i = 0; i < 2; ++i) {
-    RowBlock values;
-    values.rows = shape.n;
-    values.columns = shape.k;
-    values.values = randomFloats(shape.n * shape.k, 30 + i, 0.1f);
-    weights[i] = *convertRows(values, format, 0);
-    packed.emplace_back(*packPanels(weights[i], {shape.n, shape.k, format}));
-  }
+  PackedWeight weights[] = {randomWeight(shape, format, 30), randomWeight(shape, format, 31)};
   reference::Matrix x = reference::roundRowsToBFloat16(
       reference::Matrix::fromFloats(tokens, shape.k, randomFloats(tokens * shape.k, 32)));
   AlignedBytes input = paddedBFloat16(x);
@@ -353,10 +358,10 @@ TEST_P(MatrixTilesLinearTest, EpilogueOfBF16) {
   AlignedBytes biasBytes({reinterpret_cast<uint8_t *>(bias.data()), bias.size() * 4});
   AlignedBytes output(tokens * rowStride(shape.n) * 4);
   OneSequence sequence(tokens);
-  void *operands[] = {input.data(),         packed[0].data(), packed[1].data(),
-                      residualBytes.data(), biasBytes.data(), output.data()};
+  void *operands[] = {input.data(),         weights[0].packed.data(), weights[1].packed.data(),
+                      residualBytes.data(), biasBytes.data(),         output.data()};
   image.run("k", sequence.batch, operands);
-  reference::Matrix a = reference::linear(x, weights[0]), u = reference::linear(x, weights[1]);
+  reference::Matrix a = reference::linear(x, weights[0].values), u = reference::linear(x, weights[1].values);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t n = 0; n < shape.n; ++n) {
       double expected = a.row(t)[n] * u.row(t)[n] + residual[t * rowStride(shape.n) + n] + bias[n];
@@ -445,16 +450,7 @@ TEST_P(LinearTest, Epilogue) {
                     GetParam());
   ASSERT_TRUE(image.valid());
 
-  RowBlock weights[2];
-  std::vector<AlignedBytes> packed;
-  for (int i = 0; i < 2; ++i) {
-    RowBlock values;
-    values.rows = shape.n;
-    values.columns = shape.k;
-    values.values = randomFloats(shape.n * shape.k, 20 + i, 0.1f);
-    weights[i] = *convertRows(values, formats[i], 0);
-    packed.emplace_back(*packPanels(weights[i], {shape.n, shape.k, formats[i]}));
-  }
+  PackedWeight weights[] = {randomWeight(shape, formats[0], 20), randomWeight(shape, formats[1], 21)};
   reference::Matrix x = reference::Matrix::fromFloats(tokens, shape.k, randomFloats(tokens * shape.k, 3));
   reference::QuantizedRows quantized = reference::quantizeRows(x);
   AlignedBytes input(reference::packRecords(quantized, {{8, 128}, false}));
@@ -463,12 +459,12 @@ TEST_P(LinearTest, Epilogue) {
   AlignedBytes biasBytes({reinterpret_cast<uint8_t *>(bias.data()), bias.size() * 4});
   AlignedBytes output(tokens * rowStride(shape.n) * 4);
   OneSequence sequence(tokens);
-  void *operands[] = {input.data(),         packed[0].data(), packed[1].data(),
-                      residualBytes.data(), biasBytes.data(), output.data()};
+  void *operands[] = {input.data(),         weights[0].packed.data(), weights[1].packed.data(),
+                      residualBytes.data(), biasBytes.data(),         output.data()};
   image.run("k", sequence.batch, operands);
 
-  reference::Matrix a = reference::linear(quantized, weights[0]),
-                    u = reference::linear(quantized, weights[1]);
+  reference::Matrix a = reference::linear(quantized, weights[0].values),
+                    u = reference::linear(quantized, weights[1].values);
   for (int64_t t = 0; t < tokens; ++t)
     for (int64_t n = 0; n < shape.n; ++n) {
       double gate = reference::activate(reference::Activation::Silu, a.row(t)[n]);
