@@ -195,10 +195,9 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
   let description = [{
     `f32`, `bf16`: [rows][K padded to 64] elements (bf16: rounded to nearest even), the padding zero.
 
-    `int8`: x is approximated by d q with d = f32(max |x| / 127) over each group of 32 columns and
-    q = round(f32(x / d)), ties to even, within -127 .. 127; a group of zeros has d = 0 and q = 0. (Where the
-    group's largest magnitude is below 1e-40, d is subnormal and so coarse that f32(x / d) can leave that range: such
-    codes are unspecified, and worth nothing.) The rows lie in
+    `int8`: x is approximated by d q with m = max |x|, d = f32(m / 127) and r = f32(127 / m) over each group of 32
+    columns and q = round(f32(x r)), ties to even, within -127 .. 127; a group of zeros has d = 0 and q = 0. (Where m is
+    below 1e-34, r may be infinite or d subnormal: such codes are unspecified, and worth nothing.) The rows lie in
     *tiles*: with R rows in all, tiles of 8, the last of R mod 8 (all R where R is below 8). For each tile, for each
     group of 32, a record of
 
@@ -207,7 +206,7 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
 
     so that a kernel starts its accumulator at c and multiplies unsigned codes.
 
-    `int16`: the same with d = f32(max |x| / 32639) and q within -32639 .. 32639, split into two int8 planes
+    `int16`: the same with 32639 in the place of 127, q within -32639 .. 32639 and split into two int8 planes
     q = 256 hi + lo, hi = floor((q + 128) / 256); the record begins with int8 hi[tile][32]; int8 lo[tile][32]. Both
     planes are multiplied by the same weights: the sum over 256 hi + lo is exact in 32 bits.
 

@@ -27,8 +27,8 @@ struct QuantizedRows {
   int64_t groups() const { return (columns + kRowGroup - 1) / kRowGroup; }
 };
 
-/// With x in f32 and L the largest code: d = f32(max |x| / L) over each group, q = round(f32(x / d)), ties to
-/// even, within -L .. L; a group of zeros has d = 0 and q = 0.
+/// With x in f32, L the largest code and m = max |x| over each group: d = f32(m / L), q = round(f32(x f32(L /
+/// m))), ties to even, within -L .. L; a group of zeros has d = 0 and q = 0.
 QuantizedRows quantizeRows(const Matrix &x, int64_t planes = 1);
 
 /// Elements rounded to bf16, ties to even: `!lowbit.rows<..., bf16>`.

@@ -82,6 +82,17 @@ Value KernelBuilder::greater(Value a, Value b) {
   return select(arith::CmpFOp::create(*this, arith::CmpFPredicate::OGT, a, b), a, b);
 }
 
+Value KernelBuilder::roundToInt(Value value) {
+  // Where a step between floats is one, adding rounds; the bits are then those of 1.5 * 2^23 and the integer.
+  constexpr int32_t kBits = 0x4b400000;
+  constexpr double kFloat = 12582912.0;
+  Type ints = i32();
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    ints = vector.clone(ints);
+  Value moved = add(value, constant(value.getType(), kFloat));
+  return sub(arith::BitcastOp::create(*this, ints, moved), constant(ints, int64_t(kBits)));
+}
+
 //===------------------------------------------------------------------------------------------------------===//
 // Memory
 //===------------------------------------------------------------------------------------------------------===//
@@ -187,6 +198,42 @@ Value KernelBuilder::reduceAdd(Value vector) {
 
 Value KernelBuilder::reduceMax(Value vector) {
   return reduce(vector, [&](Value a, Value b) { return greater(a, b); });
+}
+
+Value KernelBuilder::reduceEach(SmallVector<Value> vectors, llvm::function_ref<Value(Value, Value)> combine) {
+  const auto count = static_cast<int64_t>(vectors.size());
+  int64_t lanes = cast<VectorType>(vectors.front().getType()).getDimSize(0); // of a vector
+  int64_t part = lanes;                                                      // that belong to one source
+  // The parts' halves of one vector, or of two side by side, meet.
+  auto halves = [&](Value a, Value b, int64_t sources) {
+    SmallVector<int64_t> low, high;
+    for (int64_t source = 0; source < sources; ++source)
+      for (int64_t i = 0; i < part / 2; ++i) {
+        low.push_back(source * part + i);
+        high.push_back(source * part + part / 2 + i);
+      }
+    return combine(vector::ShuffleOp::create(*this, a, b, low), vector::ShuffleOp::create(*this, a, b, high));
+  };
+  for (; part > 1; part /= 2) {
+    if (vectors.size() == 1) {
+      vectors = {halves(vectors[0], vectors[0], count)};
+      continue;
+    }
+    SmallVector<Value> pairs;
+    for (size_t i = 0; i < vectors.size(); i += 2)
+      pairs.push_back(halves(vectors[i], vectors[i + 1], 2 * lanes / part));
+    vectors = pairs;
+  }
+  // More sources than lanes: side by side.
+  for (; vectors.size() > 1; lanes *= 2) {
+    SmallVector<int64_t> all(2 * lanes);
+    std::iota(all.begin(), all.end(), 0);
+    SmallVector<Value> pairs;
+    for (size_t i = 0; i < vectors.size(); i += 2)
+      pairs.push_back(vector::ShuffleOp::create(*this, vectors[i], vectors[i + 1], all));
+    vectors = pairs;
+  }
+  return vectors[0];
 }
 
 SmallVector<Value> KernelBuilder::transpose(SmallVector<Value> rows) {

@@ -65,6 +65,8 @@ public:
   Value toI64(Value unsigned32);
   Value less(Value a, Value b); // unsigned
   Value select(Value condition, Value yes, Value no);
+  /// f32 to the nearest i32, ties to even, for magnitudes below 2^22: two additions on every target.
+  Value roundToInt(Value value);
   /// The greater of two floats by compare and select: no rules for NaN, one instruction.
   Value greater(Value a, Value b);
 
@@ -94,6 +96,8 @@ public:
   /// Sum or maximum of all lanes as a tree, in an order that only the number of lanes decides.
   Value reduceAdd(Value vector);
   Value reduceMax(Value vector);
+  /// The same of each of some vectors (a power of two), as one vector of as many lanes.
+  Value reduceEach(SmallVector<Value> vectors, llvm::function_ref<Value(Value, Value)> combine);
 
   /// As many vectors as each has lanes: rows become columns.
   SmallVector<Value> transpose(SmallVector<Value> rows);

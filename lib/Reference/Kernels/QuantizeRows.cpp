@@ -23,13 +23,15 @@ QuantizedRows nibble::reference::quantizeRows(const Matrix &x, int64_t planes) {
       float largest = 0;
       for (int64_t k = begin; k < end; ++k)
         largest = std::max(largest, std::abs(static_cast<float>(x.row(row)[k])));
-      float scale = largest / limit;
-      rows.scales[row * rows.groups() + group] = scale;
-      for (int64_t k = begin; k < end && scale > 0; ++k) {
-        float quotient = static_cast<float>(x.row(row)[k]) / scale;
-        // The scale of a tiny group is subnormal: its rounding can push a quotient past the codes.
+      const float inverse = limit / largest;
+      rows.scales[row * rows.groups() + group] = largest / limit;
+      // A group of zeros, or of numbers so small that they are worth nothing.
+      if (!std::isfinite(inverse))
+        continue;
+      for (int64_t k = begin; k < end; ++k) {
+        float scaled = static_cast<float>(x.row(row)[k]) * inverse;
         rows.codes[row * x.columns + k] =
-            static_cast<int16_t>(std::clamp(std::nearbyint(quotient), -limit, limit));
+            static_cast<int16_t>(std::clamp(std::nearbyint(scaled), -limit, limit));
       }
     }
   return rows;
