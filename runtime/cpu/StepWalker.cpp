@@ -6,9 +6,9 @@
 
 using namespace nibble;
 
-// A worker's range is taken in this many pieces: what a slow worker holds back at the end of a dispatch is
-// one piece.
-static constexpr uint32_t kPieces = 16;
+// A piece is this part of what is left of a range: long streams first, and in the end single items, so that
+// nobody waits for more than one.
+static constexpr uint32_t kPart = 4;
 
 StepWalker::StepWalker(WorkerPool &pool, StepTable newTable)
     : pool(pool), workers(pool.size()), table(std::move(newTable)),
@@ -77,14 +77,13 @@ void StepWalker::share(const StepTable::Entry &entry, uint32_t index, uint32_t w
     auto begin = static_cast<uint32_t>(static_cast<uint64_t>(count) * owner / workers);
     auto end = static_cast<uint32_t>(static_cast<uint64_t>(count) * (owner + 1) / workers);
     uint32_t size = end - begin;
-    uint32_t piece = std::max(1u, size / kPieces);
     std::atomic<uint32_t> &taken = cursor(parity, owner, index);
-    // The load spares an exhausted range the write; it also keeps the cursor from growing without bound.
-    while (taken.load(std::memory_order_relaxed) < size) {
-      uint32_t from = taken.fetch_add(piece, std::memory_order_relaxed);
-      if (from >= size)
-        break;
-      run(batch, operands, begin + from, begin + std::min(from + piece, size), table.scratch[worker]);
+    for (uint32_t from = taken.load(std::memory_order_relaxed); from < size;) {
+      uint32_t to = from + std::max(1u, (size - from) / kPart);
+      if (!taken.compare_exchange_weak(from, to, std::memory_order_relaxed))
+        continue;
+      run(batch, operands, begin + from, begin + to, table.scratch[worker]);
+      from = taken.load(std::memory_order_relaxed);
     }
   }
 }

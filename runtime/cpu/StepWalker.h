@@ -1,8 +1,9 @@
 //===- StepWalker.h - Runs the schedule of a step -----------------------------------*- C++ -*-===//
 //
 // A step is a flat table of dispatches that every worker walks. Items of a dispatch are cut into one
-// contiguous range a worker, so that each streams its own weights; a worker that is done takes pieces off the
-// tail of the others' ranges. Nothing here allocates, locks, or calls the system but for the barrier's sleep.
+// contiguous range a worker, so that each streams its own weights; pieces of a range are ever smaller, and
+// a worker that is done takes some of the others'. Nothing here allocates, locks, or calls the system but for
+// the barrier's sleep.
 //
 //===------------------------------------------------------------------------------------------===//
 #pragma once

@@ -145,6 +145,8 @@ private:
                                         part.isFirst, TypeRange(ValueRange(zero)), [&] { return zero; },
                                         [&] { return waiting(part.weight); })
                                   : zero;
+      if (part.weight + 1 == weights.size())
+        prefetchExtras(b, frame, at, b.add(token, first), count);
       SmallVector<Value> sums = emitIntegerTile(b, weight, rows, address);
       auto wait = [&] {
         for (auto [place, sum] : llvm::enumerate(sums))

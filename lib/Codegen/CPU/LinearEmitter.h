@@ -52,6 +52,9 @@ protected:
   /// panels, so nothing needs a mask.
   void epilogue(KernelBuilder &b, const KernelFrame &frame, llvm::ArrayRef<SmallVector<Value>> sums,
                 const TileRows &at, Value token);
+  /// Asks for what the epilogue of `count` tokens will add: a line of each row, far from the others.
+  void prefetchExtras(KernelBuilder &b, const KernelFrame &frame, const TileRows &at, Value token,
+                      int64_t count);
 
   rt::KernelOp kernel;
   lowbit::LinearOp op;
@@ -67,6 +70,8 @@ protected:
   int64_t scratch = 0;        // bytes
 
 private:
+  /// f32 that a tile's rows begin at, within a row of the result or of an extra.
+  Value columnOf(KernelBuilder &b, const TileRows &at) const;
   int64_t panels() const { return weights.front().layout.panels(); }
   int64_t panelsPerItem() const;
 };
