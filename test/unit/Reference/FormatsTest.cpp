@@ -220,12 +220,11 @@ TEST(QuantizedRows, SixteenBitsInTwoPlanes) {
   EXPECT_EQ(dequantize(rows).data, (std::vector<double>{16319.5, -100, 64}));
 }
 
-TEST(QuantizedRows, ASubnormalScaleKeepsCodesInRange) {
-  // 190 units over 127 round to a scale of one unit: the quotient is 190.
-  Matrix x(1, 1, {190 * 0x1p-149});
-  QuantizedRows rows = quantizeRows(x);
-  EXPECT_EQ(rows.scales[0], 0x1p-149f);
-  EXPECT_EQ(rows.codes[0], 127);
+TEST(QuantizedRows, TinyGroupsKeepCodesInRange) {
+  // 127 over 190 subnormal units is infinite in f32: the group is worth nothing. Over 1e-36 it is not.
+  QuantizedRows rows = quantizeRows(Matrix(2, 1, {190 * 0x1p-149, 1e-36}));
+  EXPECT_EQ(rows.codes, (std::vector<int16_t>{0, 127}));
+  EXPECT_EQ(rows.scales[1], 1e-36f / 127);
 }
 
 TEST(QuantizedRows, LinearMultipliesWhatTheCodesMean) {

@@ -41,9 +41,9 @@ rt.kernel @codebook(%x: !lowbit.rows<tokens x 128, int8, bias = [128]>,
   rt.yield %y : tensor<?x384xf32>
 }
 
-// A row in f32 waits in scratch for its scales: 128 columns.
+// The factors of the norms of eight rows.
 // CHECK-LABEL: func.func @rows(
-// CHECK-SAME: nibble.scratch = 512 : i64
+// CHECK-SAME: nibble.scratch = 32 : i64
 rt.kernel @rows(%x: tensor<?x128xf32>) -> !rows attributes {family = #rt.family<rows>} {
   %r = lowbit.quantize_rows %x : tensor<?x128xf32> -> !rows
   rt.yield %r : !rows
