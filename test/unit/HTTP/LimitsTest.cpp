@@ -220,18 +220,18 @@ TEST(LimitsTest, ConnectionsAreBounded) {
 /// Where the system has no descriptors left, those who wait are served later, and the loop does not spin.
 TEST(LimitsTest, DescriptorsMayRunOut) {
   Host host(echo);
-  Client first(host.port());
+  Client first(host.port()), another(host.port());
   EXPECT_EQ(first.ask(get("/")).status, 200);
+  EXPECT_EQ(another.ask(get("/")).status, 200);
   rlimit before = {};
   ::getrlimit(RLIMIT_NOFILE, &before);
-  int lowest = ::dup(0), second = ::dup(0); // free numbers, for the clients' own ends
-  rlimit few = {static_cast<rlim_t>(second) + 1, before.rlim_max};
+  int lowest = ::dup(0); // the only free number, for the client's own end
+  rlimit few = {static_cast<rlim_t>(lowest) + 1, before.rlim_max};
   ::close(lowest);
-  ::close(second);
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
   rusage start = {}, end = {};
   {
-    Client waiting(host.port()), another(host.port());
+    Client waiting(host.port());
     waiting.send(get("/waiting"));
     ::getrusage(RUSAGE_SELF, &start);
     EXPECT_EQ(waiting.read(false, 300ms).status, 0);
