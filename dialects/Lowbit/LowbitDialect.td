@@ -201,14 +201,17 @@ def Lowbit_RowsType : Lowbit_Type<"Rows", "rows"> {
     *tiles*: with R rows in all, tiles of 8, the last of R mod 8 (all R where R is below 8). For each tile, for each
     group of 32, a record of
 
-      int8 q[tile][32]; int32 c[number of biases][tile], c = -bias sum(q); f32 d[tile];
+      int8 q[tile][32]; f32 c[number of biases][tile], c = 1.5 2^23 - bias sum(q); f32 d[tile];
       f32 s[tile], s = d sum(q), only with `sums`
 
-    so that a kernel starts its accumulator at c and multiplies unsigned codes.
+    so that a kernel starts an integer accumulator at the bits of c and multiplies unsigned codes: floats about 1.5 2^23
+    are one apart, so the accumulator ends at the bits of a float that is 1.5 2^23 more than the sum, and needs no
+    conversion.
 
     `int16`: the same with 32639 in the place of 127, q within -32639 .. 32639 and split into two int8 planes
-    q = 256 hi + lo, hi = floor((q + 128) / 256); the record begins with int8 hi[tile][32]; int8 lo[tile][32]. Both
-    planes are multiplied by the same weights: the sum over 256 hi + lo is exact in 32 bits.
+    q = 256 hi + lo, hi = floor((q + 128) / 256); the record begins with int8 hi[tile][32]; int8 lo[tile][32], and its c
+    is an int32, -bias sum(q). Both planes are multiplied by the same weights: the sum over 256 hi + lo is exact in 32
+    bits, but not in 24.
 
     `bias` lists the different biases of
     the weights that read the rows; `sums` is there if one of these has a float minimum.

@@ -37,8 +37,8 @@ Matrix roundRowsToBFloat16(Matrix x);
 /// d q, exact.
 Matrix dequantize(const QuantizedRows &rows);
 
-/// What lies beside the codes in a record: one int32 c = -bias sum(q) for each bias, and f32 s = d sum(q) if
-/// `sums`.
+/// What lies beside the codes in a record: one c for each bias, f32 1.5 2^23 - bias sum(q) with one plane,
+/// int32 -bias sum(q) with two; and f32 s = d sum(q) if `sums`.
 struct RecordLayout {
   std::vector<int32_t> biases;
   bool sums = false;

@@ -12,6 +12,10 @@ namespace nibble {
 
 inline constexpr int64_t kRecordTokens = 8; // tokens in a record, but for the last of a batch
 
+/// What int8 rows count from (LowbitDialect.td): floats about it are one apart, and it times a scale of 11
+/// bits is exact.
+inline constexpr double kCountingOrigin = 0x1.8p23;
+
 /// Offsets within the part of a record that belongs to one group of 32 columns: `record` tokens.
 struct RecordOffsets {
   int64_t record, planes, biases;
@@ -26,9 +30,15 @@ struct RecordOffsets {
 /// The sum of codes times q = 256 hi + lo out of those of its planes; the high one first.
 Value combinePlanes(KernelBuilder &b, ValueRange sums);
 
-/// acc + scale d float(sum) + minimum s for one token; `minima` may be null.
-Value addGroup(KernelBuilder &b, Value record, const RecordOffsets &offsets, int64_t token, Value sum,
-               Value scales, Value minima, Value acc);
+/// float(sum) scale, rounded once.
+Value scaleSum(KernelBuilder &b, Value sum, Value scales);
+
+/// The same for several sums that started at the bits of a float: exact numbers of kCountingOrigin and more.
+SmallVector<Value> scaleCounts(KernelBuilder &b, llvm::ArrayRef<Value> sums, Value scales);
+
+/// acc + scaled d + minimum s for one token; `minima` may be null.
+Value addGroup(KernelBuilder &b, Value record, const RecordOffsets &offsets, int64_t token, Value scaled,
+               Value minima, Value acc);
 
 /// The low (0) or high (1) nibbles of each byte.
 Value nibblesOf(KernelBuilder &b, Value bytes, int64_t half);

@@ -1,12 +1,16 @@
 //===- IntegerTile.cpp - int8 or int16 activations times int4 or int8 codes -------------------===//
 //
-// For each subgroup of 32 columns, exact integer dot products start at c = -bias sum(q), which takes the
-// codes' bias out again; one multiply-add folds both scales in:
+// For each subgroup of 32 columns, exact integer dot products start at -bias sum(q), which takes the codes'
+// bias out again; two multiplications fold both scales in, the weight's and the activation's:
 //
-//   acc[m] = fma(scale * d[m], float(c[m] + sum(u8 code * s8 q[m])), acc[m])
+//   acc[m] = fma(float(-bias sum(q[m]) + sum(u8 code * s8 q[m])) * scale, d[m], acc[m])
+//
+// The conversion costs nothing: the dot products start at the bits of a float c[m], o = 1.5 2^23 more than
+// that, and end at those of a float f[m] that is o more than the sum. Scales have 11 bits, so that o * scale
+// is exact, and float(..) * scale = fma(f[m], scale, -o * scale), the last factor being that of all tokens.
 //
 // The entries of codebooks, plus 128, are looked up. int16 activations are two int8 planes, q = 256 hi + lo,
-// that the same codes multiply.
+// that the same codes multiply; their sums take more than 24 bits, so they are converted.
 //
 //===------------------------------------------------------------------------------------------===//
 #include "IntegerRecord.h"
@@ -22,11 +26,26 @@ Value nibble::combinePlanes(KernelBuilder &b, ValueRange sums) {
   return b.add(sums[1], arith::ShLIOp::create(b, sums[0], b.constant(sums[0].getType(), int64_t(8))));
 }
 
-Value nibble::addGroup(KernelBuilder &b, Value record, const RecordOffsets &offsets, int64_t token, Value sum,
-                       Value scales, Value minima, Value acc) {
+Value nibble::scaleSum(KernelBuilder &b, Value sum, Value scales) {
+  return b.mul(arith::SIToFPOp::create(b, scales.getType(), sum), scales);
+}
+
+SmallVector<Value> nibble::scaleCounts(KernelBuilder &b, ArrayRef<Value> sums, Value scales) {
+  Value origin = b.constant(scales.getType(), -kCountingOrigin), shift;
+  if (b.target.hasFMA)
+    shift = b.mul(scales, origin);
+  SmallVector<Value> scaled;
+  for (Value sum : sums) {
+    Value count = vector::BitCastOp::create(b, cast<VectorType>(scales.getType()), sum);
+    scaled.push_back(shift ? b.fma(count, scales, shift) : b.mul(b.add(count, origin), scales));
+  }
+  return scaled;
+}
+
+Value nibble::addGroup(KernelBuilder &b, Value record, const RecordOffsets &offsets, int64_t token,
+                       Value scaled, Value minima, Value acc) {
   const int64_t lanes = b.target.lanes();
-  Value scale = b.mul(scales, b.loadSplat(b.f32(), record, offsets.d(token), lanes));
-  acc = b.fma(scale, arith::SIToFPOp::create(b, b.vec(lanes, b.f32()), sum), acc);
+  acc = b.fma(scaled, b.loadSplat(b.f32(), record, offsets.d(token), lanes), acc);
   if (minima)
     acc = b.fma(minima, b.loadSplat(b.f32(), record, offsets.s(token), lanes), acc);
   return acc;
@@ -96,18 +115,29 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
         multiply(entries, 4 * half + column, half);
       }
     }
-    SmallVector<Value> result;
-    for (int64_t place = 0; place < places; ++place) {
-      auto planeSum = [&](int64_t plane) {
-        Value sum = sums[0][plane][place];
-        return chains == 2 ? b.add(sum, sums[1][plane][place]) : sum;
-      };
+    auto total = [&](int64_t place) {
       SmallVector<Value> planeSums;
-      for (int64_t plane = 0; plane < planes; ++plane)
-        planeSums.push_back(planeSum(plane));
-      const GroupRows &one = group[place / count];
-      result.push_back(addGroup(b, record, offsets, tile.first + place % count, combinePlanes(b, planeSums),
-                                one.scales, one.minima, carried[place]));
+      for (int64_t plane = 0; plane < planes; ++plane) {
+        Value sum = sums[0][plane][place];
+        planeSums.push_back(chains == 2 ? b.add(sum, sums[1][plane][place]) : sum);
+      }
+      return combinePlanes(b, planeSums);
+    };
+    SmallVector<Value> result;
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      const GroupRows &one = group[vector];
+      SmallVector<Value> totals;
+      for (int64_t m = 0; m < count; ++m)
+        totals.push_back(total(vector * count + m));
+      SmallVector<Value> scaled;
+      if (planes == 1)
+        scaled = scaleCounts(b, totals, one.scales);
+      else
+        for (Value sum : totals)
+          scaled.push_back(scaleSum(b, sum, one.scales));
+      for (int64_t m = 0; m < count; ++m)
+        result.push_back(
+            addGroup(b, record, offsets, tile.first + m, scaled[m], one.minima, carried[vector * count + m]));
     }
     return result;
   };

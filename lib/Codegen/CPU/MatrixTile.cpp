@@ -42,8 +42,8 @@ SmallVector<Value> nibble::emitMatrixTile(KernelBuilder &b, const WeightPanel &w
       for (int64_t plane = 0; plane < planes; ++plane)
         sums.push_back(
             b.load(ints, tile.sums, ((record * planes + plane) * kRecordTokens + token) * kLine, kLine));
-      result.push_back(addGroup(b, records[record], offsets, token, combinePlanes(b, sums), unpacked.scales,
-                                unpacked.minima, carried[m]));
+      Value scaled = scaleSum(b, combinePlanes(b, sums), unpacked.scales);
+      result.push_back(addGroup(b, records[record], offsets, token, scaled, unpacked.minima, carried[m]));
     }
     return result;
   };

@@ -5,6 +5,7 @@
 // for integers the tile's rows side by side: eight largest magnitudes make one vector of divisions.
 //
 //===------------------------------------------------------------------------------------------===//
+#include "IntegerRecord.h"
 #include "KernelEmitter.h"
 
 #include "nibble/runtime/KernelABI.h"
@@ -239,8 +240,11 @@ private:
       totals.push_back(total);
     }
     Value total = b.reduceEach(totals, [&](Value x, Value y) { return b.add(x, y); });
-    for (int64_t i = 0; i < biases; ++i)
-      store(b.mul(total, b.constant(total.getType(), static_cast<int64_t>(-rows.getBiases()[i]))), i);
+    const auto origin = static_cast<int64_t>(llvm::bit_cast<int32_t>(static_cast<float>(kCountingOrigin)));
+    for (int64_t i = 0; i < biases; ++i) {
+      Value c = b.mul(total, b.constant(total.getType(), static_cast<int64_t>(-rows.getBiases()[i])));
+      store(rows.getPlanes() == 1 ? b.add(c, b.constant(total.getType(), origin)) : c, i);
+    }
     if (rows.getSums())
       store(b.mul(d, arith::SIToFPOp::create(b, each, total)), biases + 1);
   }

@@ -84,7 +84,7 @@ std::vector<uint8_t> nibble::reference::packRecords(const QuantizedRows &rows, c
   int64_t groups = paddedGroups(rows.columns), biases = static_cast<int64_t>(layout.biases.size());
   std::vector<uint8_t> bytes(rows.rows * groups * layout.recordBytes());
   for (int64_t row = 0; row < rows.rows; ++row)
-    for (int64_t group = 0; group < rows.groups(); ++group) {
+    for (int64_t group = 0; group < groups; ++group) {
       RecordPlace place(row, group, rows.rows, groups, layout);
       int64_t begin = group * kRowGroup, end = std::min(begin + kRowGroup, rows.columns);
       int32_t sum = 0;
@@ -97,8 +97,14 @@ std::vector<uint8_t> nibble::reference::packRecords(const QuantizedRows &rows, c
       }
       for (int64_t i = 0; i < biases; ++i) {
         int32_t start = -layout.biases[i] * sum;
-        std::memcpy(&bytes[place.word(i)], &start, 4);
+        auto counting = static_cast<float>(0x1.8p23 + start); // exact
+        if (layout.planes == 1)
+          std::memcpy(&bytes[place.word(i)], &counting, 4);
+        else
+          std::memcpy(&bytes[place.word(i)], &start, 4);
       }
+      if (group >= rows.groups()) // padding: no scales
+        continue;
       float scale = rows.scales[row * rows.groups() + group];
       std::memcpy(&bytes[place.word(biases)], &scale, 4);
       float scaledSum = scale * static_cast<float>(sum);

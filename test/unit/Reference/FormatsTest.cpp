@@ -257,15 +257,15 @@ TEST(Records, TilesOfEightThenTheRest) {
   // Row 3, group 0: in the first record, of 8 rows.
   int sum = 32 * 36 - 31 * 16;
   EXPECT_EQ(at<int8_t>(bytes, 3 * 32 + 5), 36 - 5);
-  EXPECT_EQ(at<int32_t>(bytes, 8 * 32 + 3 * 4), 0);
-  EXPECT_EQ(at<int32_t>(bytes, 8 * 36 + 3 * 4), -8 * sum);
+  EXPECT_EQ(at<float>(bytes, 8 * 32 + 3 * 4), 12582912.0f);
+  EXPECT_EQ(at<float>(bytes, 8 * 36 + 3 * 4), 12582912.0f - 8.0f * static_cast<float>(sum));
   EXPECT_EQ(at<float>(bytes, 8 * 40 + 3 * 4), 3.5f);
   EXPECT_EQ(at<float>(bytes, 8 * 44 + 3 * 4), 3.5f * static_cast<float>(sum));
   // Row 9, group 1: the second record of the second tile, of 2 rows; one column is real.
   size_t begin = 8 * 2 * record + 2 * record;
   EXPECT_EQ(at<int8_t>(bytes, begin + 32), 108 - 32);
   EXPECT_EQ(at<int8_t>(bytes, begin + 33), 0);
-  EXPECT_EQ(at<int32_t>(bytes, begin + 2 * 36 + 4), -8 * 76);
+  EXPECT_EQ(at<float>(bytes, begin + 2 * 36 + 4), 12582912.0f - 8 * 76);
   EXPECT_EQ(at<float>(bytes, begin + 2 * 40 + 4), 9.25f);
 
   QuantizedRows back = unpackRecords(bytes, 10, 33, layout);
