@@ -137,6 +137,7 @@ struct FloatTile {
     const VectorType ints = b.vec(lanes, b.i32());
     auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
       SmallVector<Value> acc(carried);
+      prefetchStream(b, codes, weight.layout.subgroupBytes(), tile);
       Value columns = b.at(tile.rows, b.mul(number, kSubgroup * width));
       Value base = moveRows(b, codes, tile.rowOffset, 4);
       for (int64_t vector = 0; vector < bits; ++vector) {

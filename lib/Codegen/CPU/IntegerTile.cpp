@@ -102,8 +102,15 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
       SmallVector<Value> codes;
       for (const GroupRows &one : group)
         codes.push_back(b.load(bytes, one.codes, 64 * column, 4 * lanes));
+      auto ask = [&](CacheLevel level) {
+        for (int64_t vector = 0; vector < vectors && !tile.unpacked; ++vector)
+          if (placeOf(b, vector).row == 0)
+            prefetchAhead(b, b.at(group[vector].codes, 64 * column), level, tile);
+      };
+      ask(CacheLevel::First);
       if (!isPacked) {
         multiply(codes, column, column);
+        ask(CacheLevel::Second);
         continue;
       }
       for (int64_t half : {0, 1}) {
@@ -113,6 +120,8 @@ SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &
           entries.push_back(isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles);
         }
         multiply(entries, 4 * half + column, half);
+        if (half == 0)
+          ask(CacheLevel::Second);
       }
     }
     auto total = [&](int64_t place) {

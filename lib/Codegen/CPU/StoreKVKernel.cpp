@@ -25,9 +25,7 @@ public:
         split(op.getKvHeads(), op.getKvHeads(), std::nullopt) {}
 
   Value items(KernelBuilder &b, Value batch) override {
-    Value count =
-        split.items(b, whole(b, batch),
-                    [this](KernelBuilder &b, const AttentionSplit::Sequence &s) { return runs(b, s); });
+    Value count = split.items(b, whole(b, batch), runs);
     Value tokens = rowCount(b, batch, lowbit::RowCount::Tokens);
     return b.select(b.less(b.index(kPrivateTokens), tokens), count, b.index(0));
   }
@@ -39,34 +37,32 @@ public:
 
   void run(KernelBuilder &b, const KernelFrame &frame, Value begin, Value end) override {
     auto [keys, values] = cacheOperandsOf(frame, kernel, op.getCache());
-    split.forEachItem(
-        b, whole(b, frame.batch), begin, end,
-        [this](KernelBuilder &b, const AttentionSplit::Sequence &s) { return runs(b, s); },
-        [&](const AttentionSplit::Item &item) {
-          const AttentionSplit::Sequence &s = item.sequence;
-          Value before = b.sub(s.length, s.rows); // position of its first row
-          Value first = b.mul(b.add(b.div(before, lanes), item.number), lanes);
-          Value head = item.head, slot = b.mod(first, kPageSize);
-          Value page = arrayElement(b, pagesOf(b, frame.batch, s.number), b.div(first, kPageSize));
-          CacheHead place = cache.head(b, keys, values, page, head);
-          Value runBegin = b.max(b.sub(before, first), b.index(0)),
-                runEnd = b.min(b.sub(s.length, first), b.index(lanes));
-          b.loop(runBegin, runEnd, 1, [&](Value i) {
-            Value row = b.add(s.begin, b.sub(b.add(first, i), before));
-            Value k = b.at(frame.scratch, b.mul(i, rowBytes()));
-            key.prepare(b, frame, kernel, cache.headDim, row, head, k, 1.0);
-            cache.storeValue(b, place, b.add(slot, i), k,
-                             headOf(b, frame, kernel, op.getValue(), cache.headDim, row, head));
-          });
-          cache.storeKeys(b, place, slot, frame.scratch, rowBytes(), runBegin, runEnd);
-        });
+    split.forEachItem(b, whole(b, frame.batch), begin, end, runs, [&](const AttentionSplit::Item &item) {
+      const AttentionSplit::Sequence &s = item.sequence;
+      Value before = b.sub(s.length, s.rows); // position of its first row
+      Value first = b.mul(b.add(b.div(before, lanes), item.number), lanes);
+      Value head = item.head, slot = b.mod(first, kPageSize);
+      Value page = arrayElement(b, pagesOf(b, frame.batch, s.number), b.div(first, kPageSize));
+      CacheHead place = cache.head(b, keys, values, page, head);
+      Value runBegin = b.max(b.sub(before, first), b.index(0)),
+            runEnd = b.min(b.sub(s.length, first), b.index(lanes));
+      b.loop(runBegin, runEnd, 1, [&](Value i) {
+        Value row = b.add(s.begin, b.sub(b.add(first, i), before));
+        Value k = b.at(frame.scratch, b.mul(i, rowBytes()));
+        key.prepare(b, frame, kernel, cache.headDim, row, head, k, 1.0);
+        cache.storeValue(b, place, b.add(slot, i), k,
+                         headOf(b, frame, kernel, op.getValue(), cache.headDim, row, head));
+      });
+      cache.storeKeys(b, place, slot, frame.scratch, rowBytes(), runBegin, runEnd);
+    });
   }
 
 private:
   int64_t rowBytes() const { return (4 * cache.headDim + 63) / 64 * 64; }
 
   /// Of a sequence's rows.
-  Value runs(KernelBuilder &b, const AttentionSplit::Sequence &s) const {
+  static Value runs(KernelBuilder &b, const AttentionSplit::Sequence &s) {
+    const int64_t lanes = b.target.lanes();
     return b.sub(b.ceilDiv(s.length, lanes), b.div(b.sub(s.length, s.rows), lanes));
   }
 

@@ -34,6 +34,8 @@ void nibble::emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Valu
   };
   // The walk hands out as many rows of scales as a vector holds: codes are unpacked with the first of them.
   for (int64_t row = 0; row < kPanelRows; row += lanes) {
+    const TileAddress stream{panel,   row ? b.index(row) : Value(), {}, kRecordTokens, 0, kRecordTokens,
+                             row == 0};
     auto subgroup = [&](Value codes, Value number, Value scales, Value minima,
                         ValueRange) -> SmallVector<Value> {
       Value group = b.at(unpacked, b.mul(number, unpackedGroupBytes(weight)));
@@ -42,6 +44,7 @@ void nibble::emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Valu
         b.store(minima, group, kMinima + 4 * row, 4 * lanes);
       for (int64_t vector = 0; row == 0 && vector < bits; ++vector) {
         Value code = b.load(bytes, codes, 64 * vector, 64);
+        prefetchStream(b, b.at(codes, 64 * vector), 64, stream);
         if (bits == 8) {
           b.store(value(code), group, 64 * vector, 64);
           continue;
@@ -51,8 +54,6 @@ void nibble::emitUnpackedPanel(KernelBuilder &b, const WeightPanel &weight, Valu
       }
       return {};
     };
-    const TileAddress stream{panel,   row ? b.index(row) : Value(), {}, kRecordTokens, 0, kRecordTokens,
-                             row == 0};
     forEachSubgroup(b, weight, stream, ValueRange(), subgroup);
   }
 }

@@ -43,16 +43,17 @@ static Value loadZeros(KernelBuilder &b, Value line, Value rowOffset, int64_t gr
   return arith::NegFOp::create(b, b.mul(scales, zeros));
 }
 
-void nibble::prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const TileAddress &tile) {
-  if (!tile.isFirst)
-    return;
+void nibble::prefetchAhead(KernelBuilder &b, Value start, CacheLevel level, const TileAddress &tile) {
   PrefetchDistances distances = prefetchDistances(b.target, tile.count);
-  for (int64_t line = 0; line < bytes; line += 64) {
-    if (distances.near)
-      b.prefetch(start, distances.near + line, CacheLevel::First);
-    if (distances.far)
-      b.prefetch(start, distances.far + line, CacheLevel::Second);
-  }
+  int64_t distance = level == CacheLevel::First ? distances.near : distances.far;
+  if (tile.isFirst && distance)
+    b.prefetch(start, distance, level);
+}
+
+void nibble::prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const TileAddress &tile) {
+  for (int64_t line = 0; line < bytes; line += 64)
+    for (CacheLevel level : {CacheLevel::First, CacheLevel::Second})
+      prefetchAhead(b, line ? b.at(start, line) : start, level, tile);
 }
 
 VectorPlace nibble::placeOf(KernelBuilder &b, int64_t vector) {
@@ -88,7 +89,7 @@ SmallVector<Value> nibble::forEachGroup(KernelBuilder &b, const WeightPanel &wei
       VectorPlace place = placeOf(b, vector);
       starts.push_back(place.panel ? b.at(start, b.index(place.panel * layout.panelBytes())) : start);
       if (place.row == 0)
-        prefetchStream(b, starts.back(), header + subgroups * codesBytes, tile);
+        prefetchStream(b, starts.back(), header, tile);
     }
     for (int64_t group = 0; group * perGroup < subgroups; ++group) {
       int64_t begin = group * perGroup, count = std::min(perGroup, subgroups - begin);

@@ -68,7 +68,9 @@ Value loadScales(KernelBuilder &b, Value line, Value rowOffset, int64_t group);
 /// `pointer` moved by `bytes` for each row of the offset.
 Value moveRows(KernelBuilder &b, Value pointer, Value rowOffset, int64_t bytes);
 
-/// Asks for the lines of `bytes` bytes as far ahead of `start` as the target wants it for such a tile.
+/// Asks for the line as far ahead of `start` as the target wants it for such a tile.
+void prefetchAhead(KernelBuilder &b, Value start, CacheLevel level, const TileAddress &tile);
+/// The same for the lines of `bytes` bytes, at both levels. Many at once keep loads waiting.
 void prefetchStream(KernelBuilder &b, Value start, int64_t bytes, const TileAddress &tile);
 
 /// Where vector number `vector` of a tile finds its rows: its panel among the tile's, and the row in it less
@@ -80,7 +82,7 @@ VectorPlace placeOf(KernelBuilder &b, int64_t vector);
 
 /// Calls `body(rows of each vector, subgroup, accumulators)` for every subgroup of 32 columns in order: loops
 /// over blocks, unrolls within them where a group is one subgroup. Codes are those of row 0 of the tile's
-/// offset.
+/// offset; to ask for those ahead is left to the body, which can do so between its multiplications.
 using GroupBody = llvm::function_ref<SmallVector<Value>(llvm::ArrayRef<GroupRows> rows, Value subgroup,
                                                         ValueRange accumulators)>;
 SmallVector<Value> forEachGroup(KernelBuilder &b, const WeightPanel &weight, const TileAddress &tile,

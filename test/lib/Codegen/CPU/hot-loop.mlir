@@ -1,9 +1,10 @@
 // The inner loops of a quantized linear, at every number of tokens from 1 to 8: dot products that read the activation
-// from memory as they multiply, and no vector that has to wait on the stack.
+// from memory as they multiply, sums that are floats without a conversion, and no vector that has to wait on the stack.
 //
 // RUN: nibble-opt %s --nibble-codegen-cpu="target=avx512-vnni tune-for=sapphirerapids" | mlir-translate --mlir-to-llvmir | llc -O3 -o %t.s
 // RUN: FileCheck %s --input-file=%t.s
 // RUN: FileCheck %s --input-file=%t.s --check-prefix=STACK
+// RUN: FileCheck %s --input-file=%t.s --check-prefix=CONVERSION
 // RUN: grep -c 'vpdpbusd.*(%r' %t.s | FileCheck %s --check-prefix=ALL
 // RUN: grep -c prefetcht %t.s | FileCheck %s --check-prefix=LINES
 
@@ -11,6 +12,8 @@
 // of an unpacked panel.
 // CHECK-COUNT-640: vpdpbusd {{-?[0-9]*}}(%r{{[a-z0-9]+}}){1to16}, %zmm{{[0-9]+}}, %zmm
 // ALL: {{^}}640{{$}}
+
+// CONVERSION-NOT: vcvtdq2ps
 
 // LLVM's comment on what it keeps on the stack.
 // STACK-NOT: 64-byte {{(Folded )?(Spill|Reload)}}
