@@ -7,18 +7,19 @@
 // RUN: FileCheck %s --input-file=%t.s --check-prefix=CONVERSION
 // RUN: grep -c 'vpdpbusd.*(%r' %t.s | FileCheck %s --check-prefix=ALL
 // RUN: grep -c prefetcht %t.s | FileCheck %s --check-prefix=LINES
+// RUN: awk '/prefetcht/ { if (++together > 2) exit 1; next } /^\t[a-z]/ { together = 0 }' %t.s
 
 // Two groups in the body of a loop, eight dot products a token in each; 1 + 2 + .. + 8 tokens, and one group for 8 tokens
 // of an unpacked panel.
 // CHECK-COUNT-640: vpdpbusd {{-?[0-9]*}}(%r{{[a-z0-9]+}}){1to16}, %zmm{{[0-9]+}}, %zmm
 // ALL: {{^}}640{{$}}
 
-// CONVERSION-NOT: vcvtdq2ps
+// CONVERSION-NOT: vcvtdq2ps %zmm
 
 // LLVM's comment on what it keeps on the stack.
 // STACK-NOT: 64-byte {{(Folded )?(Spill|Reload)}}
 
-// Nine lines a pair of groups, near and far, in eight loops and where the panel is unpacked.
+// Nine lines a pair of groups, near and far, in eight loops and where the panel is unpacked; never many at once.
 // LINES: {{^}}162{{$}}
 
 !weight = !lowbit.packed<64x512, <int4, group = 32, scale = f16, zero = none>, panel>
