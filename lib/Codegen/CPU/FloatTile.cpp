@@ -64,7 +64,6 @@ struct FloatTile {
                   [&](Value k, ValueRange carried) {
                     SmallVector<Value> acc(carried);
                     Value weights = b.at(tile.panel, b.mul(k, kPanelRows * width));
-                    prefetchStream(b, weights, kUnroll * kPanelRows * width, tile);
                     body(weights, b.at(tile.rows, b.mul(k, this->width)), acc);
                     return acc;
                   });
@@ -76,6 +75,7 @@ struct FloatTile {
     return forEachRun(2, init, [&](Value weights, Value columns, MutableArrayRef<Value> acc) {
       Value base = moveRows(b, weights, tile.rowOffset, 4);
       for (int64_t pair = 0; pair < kUnroll / 2; ++pair) {
+        prefetchStream(b, b.at(weights, 4 * kPanelRows * pair), 4 * kPanelRows, tile);
         Value w = b.load(ints, base, 4 * kPanelRows * pair, 4 * lanes);
         if (!together) {
           for (int64_t i = 0; i < 2; ++i)
@@ -99,9 +99,13 @@ struct FloatTile {
     int64_t width = KernelBuilder::byteWidth(stored);
     return forEachRun(width, init, [&](Value weights, Value columns, MutableArrayRef<Value> acc) {
       Value base = moveRows(b, weights, tile.rowOffset, width);
-      for (int64_t i = 0; i < kUnroll; ++i)
-        multiply(b.loadFloats(stored, b.at(base, i * kPanelRows * width), lanes, lanes * width), columns, i,
-                 i % kChains, acc);
+      for (int64_t i = 0; i < kUnroll; ++i) {
+        int64_t column = i * kPanelRows * width;
+        if (column % 64 == 0)
+          prefetchStream(b, b.at(weights, column), 64, tile);
+        multiply(b.loadFloats(stored, b.at(base, column), lanes, lanes * width), columns, i, i % kChains,
+                 acc);
+      }
     });
   }
 
@@ -137,12 +141,12 @@ struct FloatTile {
     const VectorType ints = b.vec(lanes, b.i32());
     auto subgroup = [&](Value codes, Value number, Value scales, Value minima, ValueRange carried) {
       SmallVector<Value> acc(carried);
-      prefetchStream(b, codes, weight.layout.subgroupBytes(), tile);
       Value columns = b.at(tile.rows, b.mul(number, kSubgroup * width));
       Value base = moveRows(b, codes, tile.rowOffset, 4);
       for (int64_t vector = 0; vector < bits; ++vector) {
         // A lane holds four codes of a byte, or four low and four high nibbles, of one row.
         Value packed = b.load(ints, base, 64 * vector, 4 * lanes);
+        prefetchStream(b, b.at(codes, 64 * vector), 64, tile);
         for (int64_t half = 0; half < (bits == 4 ? 2 : 1); ++half) {
           Value entries = weight.layout.format.isCodebook() ? entriesOf(packed, half) : Value();
           for (int64_t i = 0; i < 4; ++i) {
