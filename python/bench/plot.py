@@ -29,6 +29,7 @@ def draw(axes, document):
         bars = axes.bar(places, medians, width * 0.92, yerr=spread, capsize=2, label=peer,
                         error_kw={"elinewidth": 0.8, "ecolor": "#444"})
         axes.bar_label(bars, [f"{median:.1f}" for median in medians], fontsize=7, padding=2)
+    axes.margins(y=0.12)  # room for the labels
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set_xticks(range(len(results)), [result["row"] for result in results], fontsize=8)
     axes.set_ylabel("Nibble / peer, tokens/s")
