@@ -63,109 +63,135 @@ Value nibble::nibblesOf(KernelBuilder &b, Value bytes, int64_t half) {
   return arith::AndIOp::create(b, bytes, b.constant(type, int64_t(15)));
 }
 
-SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
-                                           const TileAddress &tile) {
-  const int64_t lanes = b.target.lanes(), count = tile.count, vectors = tile.vectors;
-  const VectorType bytes = b.vec(4 * lanes, b.i8()), ints = b.vec(lanes, b.i32()),
-                   floats = b.vec(lanes, b.f32());
-  const bool isCodebook = weight.layout.format.isCodebook();
-  const bool int4 = weight.layout.format.bits() == 4, isPacked = int4 && !tile.unpacked;
-  const int64_t planes = rows.getPlanes();
-  const RecordOffsets offsets{tile.record, planes, static_cast<int64_t>(rows.getBiases().size())};
-  const int64_t chains = dotChains(b.target, {vectors, count}, planes);
-  const IntegerAttr codeMax = b.getI32IntegerAttr(int4 && !isCodebook ? 15 : 255);
+namespace {
 
-  auto subgroup = [&](ArrayRef<GroupRows> group, Value number, ValueRange carried) {
+class IntegerTile {
+public:
+  IntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows, const TileAddress &tile)
+      : b(b), weight(weight), tile(tile), rows(rows) {}
+
+  /// The sums, `carried` before, after group `number` (i64) of the columns too.
+  SmallVector<Value> addColumns(ArrayRef<GroupRows> group, Value number, ValueRange carried) {
     Value record = b.at(tile.rows, b.mul(number, tile.record * rows.getRecordBytes()));
-    // [chain][plane][vector * count + token]; c belongs to the low bytes.
-    const int64_t places = vectors * count;
-    SmallVector<SmallVector<SmallVector<Value>>> sums(
-        chains, {static_cast<size_t>(planes), {static_cast<size_t>(places), b.constant(ints, int64_t(0))}});
+    Sums sums = start(record);
+    for (int64_t column = 0; column < (isPacked ? 4 : 8); ++column) {
+      SmallVector<Value> codes;
+      for (const GroupRows &one : group)
+        codes.push_back(b.load(bytes, one.codes, 64 * column, 4 * lanes));
+      prefetchCodes(group, column, CacheLevel::First);
+      multiply(sums, record, isPacked ? entriesOf(codes, 0) : codes, column, isPacked ? 0 : column);
+      prefetchCodes(group, column, CacheLevel::Second);
+      if (isPacked)
+        multiply(sums, record, entriesOf(codes, 1), 4 + column, 1);
+    }
+    SmallVector<Value> result;
+    for (int64_t vector = 0; vector < vectors; ++vector) {
+      SmallVector<Value> scaled = scale(sums, vector, group[vector].scales);
+      for (int64_t m = 0; m < count; ++m)
+        result.push_back(addGroup(b, record, offsets, tile.first + m, scaled[m], group[vector].minima,
+                                  carried[vector * count + m]));
+    }
+    return result;
+  }
+
+private:
+  using Sums = SmallVector<SmallVector<SmallVector<Value>>>; // [chain][plane][vector * count + token]
+
+  /// c belongs to the low bytes.
+  Sums start(Value record) {
+    Sums sums(chains, {static_cast<size_t>(planes),
+                       {static_cast<size_t>(vectors * count), b.constant(ints, int64_t(0))}});
     for (int64_t m = 0; m < count; ++m) {
       Value c = b.loadSplat(b.i32(), record, offsets.c(tile.first + m, weight.biasIndex), lanes);
       for (int64_t vector = 0; vector < vectors; ++vector)
         sums[0][planes - 1][vector * count + m] = c;
     }
-    // Codes of each vector by one dword of each token's activations.
-    auto multiply = [&](ArrayRef<Value> codes, int64_t dword, int64_t chain) {
-      for (int64_t m = 0; m < count; ++m)
-        for (int64_t plane = 0; plane < planes; ++plane) {
-          Value q = b.loadSplat(b.i32(), record, offsets.q(plane, tile.first + m, dword), lanes);
-          q = vector::BitCastOp::create(b, bytes, q);
-          for (int64_t vector = 0; vector < vectors; ++vector) {
-            Value &sum = sums[chain % chains][plane][vector * count + m];
-            sum = lowbit::Dot4Op::create(b, ints, sum, codes[vector], q, codeMax);
-          }
+    return sums;
+  }
+
+  /// Adds codes of each vector times one dword of each token's activations.
+  void multiply(Sums &sums, Value record, ArrayRef<Value> codes, int64_t dword, int64_t chain) {
+    for (int64_t m = 0; m < count; ++m)
+      for (int64_t plane = 0; plane < planes; ++plane) {
+        Value q = b.loadSplat(b.i32(), record, offsets.q(plane, tile.first + m, dword), lanes);
+        q = vector::BitCastOp::create(b, bytes, q);
+        for (int64_t vector = 0; vector < vectors; ++vector) {
+          Value &sum = sums[chain % chains][plane][vector * count + m];
+          sum = lowbit::Dot4Op::create(b, ints, sum, codes[vector], q, codeMax);
         }
-    };
-    for (int64_t column = 0; column < (isPacked ? 4 : 8); ++column) {
-      SmallVector<Value> codes;
-      for (const GroupRows &one : group)
-        codes.push_back(b.load(bytes, one.codes, 64 * column, 4 * lanes));
-      auto ask = [&](CacheLevel level) {
-        for (int64_t vector = 0; vector < vectors && !tile.unpacked; ++vector)
-          if (placeOf(b, vector).row == 0)
-            prefetchAhead(b, b.at(group[vector].codes, 64 * column), level, tile);
-      };
-      ask(CacheLevel::First);
-      if (!isPacked) {
-        multiply(codes, column, column);
-        ask(CacheLevel::Second);
-        continue;
       }
-      for (int64_t half : {0, 1}) {
-        SmallVector<Value> entries;
-        for (Value code : codes) {
-          Value nibbles = nibblesOf(b, code, half);
-          entries.push_back(isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles);
-        }
-        multiply(entries, 4 * half + column, half);
-        if (half == 0)
-          ask(CacheLevel::Second);
-      }
+  }
+
+  /// The low (0) or high (1) codes of packed ones.
+  SmallVector<Value> entriesOf(ArrayRef<Value> codes, int64_t half) {
+    SmallVector<Value> entries;
+    for (Value code : codes) {
+      Value nibbles = nibblesOf(b, code, half);
+      entries.push_back(isCodebook ? lookUpEntries(b, weight, nibbles, weight.bias) : nibbles);
     }
-    auto total = [&](int64_t place) {
-      SmallVector<Value> planeSums;
+    return entries;
+  }
+
+  void prefetchCodes(ArrayRef<GroupRows> group, int64_t column, CacheLevel level) {
+    for (int64_t vector = 0; vector < vectors && !tile.unpacked; ++vector)
+      if (placeOf(b, vector).row == 0)
+        prefetchAhead(b, b.at(group[vector].codes, 64 * column), level, tile);
+  }
+
+  /// A vector's sums times its scales, one for each token.
+  SmallVector<Value> scale(const Sums &sums, int64_t vector, Value scales) {
+    SmallVector<Value> totals;
+    for (int64_t place = vector * count; place < (vector + 1) * count; ++place) {
+      SmallVector<Value> ofPlanes;
       for (int64_t plane = 0; plane < planes; ++plane) {
         Value sum = sums[0][plane][place];
-        planeSums.push_back(chains == 2 ? b.add(sum, sums[1][plane][place]) : sum);
+        ofPlanes.push_back(chains == 2 ? b.add(sum, sums[1][plane][place]) : sum);
       }
-      return combinePlanes(b, planeSums);
-    };
-    SmallVector<Value> result;
-    for (int64_t vector = 0; vector < vectors; ++vector) {
-      const GroupRows &one = group[vector];
-      SmallVector<Value> totals;
-      for (int64_t m = 0; m < count; ++m)
-        totals.push_back(total(vector * count + m));
-      SmallVector<Value> scaled;
-      if (planes == 1)
-        scaled = scaleCounts(b, totals, one.scales);
-      else
-        for (Value sum : totals)
-          scaled.push_back(scaleSum(b, sum, one.scales));
-      for (int64_t m = 0; m < count; ++m)
-        result.push_back(
-            addGroup(b, record, offsets, tile.first + m, scaled[m], one.minima, carried[vector * count + m]));
+      totals.push_back(combinePlanes(b, ofPlanes));
     }
-    return result;
-  };
+    if (planes == 1)
+      return scaleCounts(b, totals, scales);
+    for (Value &sum : totals)
+      sum = scaleSum(b, sum, scales);
+    return totals;
+  }
+
+  KernelBuilder &b;
+  const WeightPanel &weight;
+  const TileAddress &tile;
+  const lowbit::RowsType rows;
+  const int64_t lanes = b.target.lanes(), count = tile.count, vectors = tile.vectors;
+  const int64_t planes = rows.getPlanes();
+  const int64_t chains = dotChains(b.target, {vectors, count}, planes);
+  const RecordOffsets offsets{tile.record, planes, static_cast<int64_t>(rows.getBiases().size())};
+  const VectorType bytes = b.vec(4 * lanes, b.i8()), ints = b.vec(lanes, b.i32());
+  const bool isCodebook = weight.layout.format.isCodebook(), int4 = weight.layout.format.bits() == 4;
+  const bool isPacked = int4 && !tile.unpacked;
+  const IntegerAttr codeMax = b.getI32IntegerAttr(int4 && !isCodebook ? 15 : 255);
+};
+
+} // namespace
+
+SmallVector<Value> nibble::emitIntegerTile(KernelBuilder &b, const WeightPanel &weight, lowbit::RowsType rows,
+                                           const TileAddress &tile) {
+  IntegerTile emit(b, weight, rows, tile);
+  const int64_t lanes = b.target.lanes();
   if (tile.unpacked)
     return b.loop(b.index(0), tile.groups, 1, tile.sums, [&](Value number, ValueRange carried) {
       SmallVector<GroupRows> group;
-      for (int64_t vector = 0; vector < vectors; ++vector) {
+      for (int64_t vector = 0; vector < tile.vectors; ++vector) {
         VectorPlace place = placeOf(b, vector);
         Value part = b.at(tile.unpacked, place.panel * unpackedPanelBytes(weight) + 4 * place.row);
         group.push_back(unpackedGroup(b, weight, part, number, tile.rowOffset));
       }
-      return subgroup(group, number, carried);
+      return emit.addColumns(group, number, carried);
     });
-  SmallVector<Value> zero(vectors * count, b.constant(floats, 0.0));
+  SmallVector<Value> zero(tile.vectors * tile.count, b.constant(b.vec(lanes, b.f32()), 0.0));
   return forEachGroup(b, weight, tile, zero,
                       [&](ArrayRef<GroupRows> group, Value number, ValueRange carried) {
                         SmallVector<GroupRows> moved(group);
                         for (GroupRows &one : moved)
                           one.codes = moveRows(b, one.codes, tile.rowOffset, 4);
-                        return subgroup(moved, number, carried);
+                        return emit.addColumns(moved, number, carried);
                       });
 }

@@ -1,8 +1,8 @@
 //===- MatrixTile.cpp - Integer linears on a unit of matrix tiles -----------------------------===//
 //
 // The bytes of a group of an unpacked panel are a tile of 8 x 64 as the unit wants it. Codes are signed there
-// (their bias taken off), which spares what
-// IntegerTile.cpp does with c: the sums are the same integers, and so is what follows from them.
+// (their bias taken off), so nothing starts at c as in IntegerTile.cpp: the sums are the same integers, and
+// what follows from them is the same floats.
 //
 // Activations have a scale for every 32 columns, so a group's sums leave the unit before the next group's
 // come, and half of a tile's 64 columns stay empty: 512 of the unit's 1024 products a cycle are what a linear
