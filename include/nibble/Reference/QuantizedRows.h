@@ -28,7 +28,8 @@ struct QuantizedRows {
 };
 
 /// With x in f32, L the largest code and m = max |x| over each group: d = f32(m / L), q = round(f32(x f32(L /
-/// m))), ties to even, within -L .. L; a group of zeros has d = 0 and q = 0.
+/// m))), ties to even, within -L .. L; a group of zeros has d = 0 and q = 0, and where f32(L / m) is infinite
+/// all q are 0.
 QuantizedRows quantizeRows(const Matrix &x, int64_t planes = 1);
 
 /// Elements rounded to bf16, ties to even: `!lowbit.rows<..., bf16>`.

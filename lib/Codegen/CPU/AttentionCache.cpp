@@ -25,7 +25,7 @@ SmallVector<Value> AttentionCache::elements(KernelBuilder &b, Value x, Value sca
     result.push_back(b.load(b.vec(piece.lanes, b.f32()), x, 4 * piece.begin, 4));
   if (!hasScales())
     return result;
-  // d = max |x| / 127, as rows of activations are quantized; a row of zeros divides by one.
+  // d = max |x| / 127 and q = round(x / d); a row of zeros divides by one.
   Value largest;
   for (Value values : result) {
     Value most = b.reduceMax(math::AbsFOp::create(b, values));

@@ -12,10 +12,6 @@ namespace nibble {
 
 inline constexpr int64_t kRecordTokens = 8; // tokens in a record, but for the last of a batch
 
-/// What int8 rows count from (LowbitDialect.td): floats about it are one apart, and it times a scale of 11
-/// bits is exact.
-inline constexpr double kCountingOrigin = 0x1.8p23;
-
 /// Offsets within the part of a record that belongs to one group of 32 columns: `record` tokens.
 struct RecordOffsets {
   int64_t record, planes, biases;
@@ -33,7 +29,7 @@ Value combinePlanes(KernelBuilder &b, ValueRange sums);
 /// float(sum) scale, rounded once.
 Value scaleSum(KernelBuilder &b, Value sum, Value scales);
 
-/// The same for several sums that started at the bits of a float: exact numbers of kCountingOrigin and more.
+/// The same for several sums that are the bits of floats, kCountingOrigin more than what they mean.
 SmallVector<Value> scaleCounts(KernelBuilder &b, llvm::ArrayRef<Value> sums, Value scales);
 
 /// acc + scaled d + minimum s for one token; `minima` may be null.

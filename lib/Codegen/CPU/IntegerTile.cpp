@@ -31,7 +31,7 @@ Value nibble::scaleSum(KernelBuilder &b, Value sum, Value scales) {
 }
 
 SmallVector<Value> nibble::scaleCounts(KernelBuilder &b, ArrayRef<Value> sums, Value scales) {
-  Value origin = b.constant(scales.getType(), -kCountingOrigin), shift;
+  Value origin = b.constant(scales.getType(), double(-kCountingOrigin)), shift;
   if (b.target.hasFMA)
     shift = b.mul(scales, origin);
   SmallVector<Value> scaled;

@@ -83,14 +83,12 @@ Value KernelBuilder::greater(Value a, Value b) {
 }
 
 Value KernelBuilder::roundToInt(Value value) {
-  // Where a step between floats is one, adding rounds; the bits are then those of 1.5 * 2^23 and the integer.
-  constexpr int32_t kBits = 0x4b400000;
-  constexpr double kFloat = 12582912.0;
+  // Where floats are one apart, adding rounds.
   Type ints = i32();
   if (auto vector = dyn_cast<VectorType>(value.getType()))
     ints = vector.clone(ints);
-  Value moved = add(value, constant(value.getType(), kFloat));
-  return sub(arith::BitcastOp::create(*this, ints, moved), constant(ints, int64_t(kBits)));
+  Value moved = add(value, constant(value.getType(), double(kCountingOrigin)));
+  return sub(arith::BitcastOp::create(*this, ints, moved), constant(ints, int64_t(kCountingBits)));
 }
 
 //===------------------------------------------------------------------------------------------------------===//

@@ -14,12 +14,18 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <bit>
+
 namespace nibble {
 
 using mlir::SmallVector;
 using mlir::Type;
 using mlir::Value;
 using mlir::ValueRange;
+
+/// 1.5 2^23: floats about it are one apart, so that their bits count as integers do.
+inline constexpr float kCountingOrigin = 0x1.8p23f;
+inline constexpr int32_t kCountingBits = std::bit_cast<int32_t>(kCountingOrigin);
 
 /// Where a prefetched line goes.
 enum class CacheLevel { First, Second };

@@ -70,8 +70,8 @@ protected:
   int64_t scratch = 0;        // bytes
 
 private:
-  /// f32 that a tile's rows begin at, within a row of the result or of an extra.
-  Value columnOf(KernelBuilder &b, const TileRows &at) const;
+  /// Bytes before a tile's rows in a row of the result or of an extra.
+  Value columnBytes(KernelBuilder &b, const TileRows &at) const;
   int64_t panels() const { return weights.front().layout.panels(); }
   int64_t panelsPerItem() const;
 };

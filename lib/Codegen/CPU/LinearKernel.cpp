@@ -74,14 +74,14 @@ Value LinearEmitter::rowsOf(KernelBuilder &b, const KernelFrame &frame, Value to
   return b.at(operandOf(frame, kernel, op.getInput()), b.mul(token, rows.getRowBytes()));
 }
 
-Value LinearEmitter::columnOf(KernelBuilder &b, const TileRows &at) const {
+Value LinearEmitter::columnBytes(KernelBuilder &b, const TileRows &at) const {
   Value column = b.mul(at.panel, kPanelRows);
-  return at.offset ? b.add(column, at.offset) : column;
+  return b.mul(at.offset ? b.add(column, at.offset) : column, 4);
 }
 
 void LinearEmitter::epilogue(KernelBuilder &b, const KernelFrame &frame, ArrayRef<SmallVector<Value>> sums,
                              const TileRows &at, Value token) {
-  Value result = resultPointer(frame, kernel, 0), columnBytes = b.mul(columnOf(b, at), 4);
+  Value result = resultPointer(frame, kernel, 0), column = columnBytes(b, at);
   const int64_t stride = rt::rowBytes(op.getType());
   const int64_t places = static_cast<int64_t>(sums.front().size()), count = places / at.vectors;
   for (int64_t place = 0; place < places; ++place) {
@@ -90,13 +90,13 @@ void LinearEmitter::epilogue(KernelBuilder &b, const KernelFrame &frame, ArrayRe
     for (const SmallVector<Value> &weight : sums)
       arguments.push_back(weight[place]);
     for (Value extra : op.getExtras()) {
-      Value address = b.at(b.at(operandOf(frame, kernel, extra), columnBytes), vectorBytes);
+      Value address = b.at(b.at(operandOf(frame, kernel, extra), column), vectorBytes);
       if (auto matrix = cast<RankedTensorType>(extra.getType()); matrix.getRank() == 2)
         address = b.at(address, b.mul(b.add(token, m), rt::rowBytes(matrix)));
       arguments.push_back(b.load(b.vec(lanes, b.f32()), address, 4));
     }
     Value value = cloneOnVectors(b, op.getEpilogue().front(), arguments, lanes).front();
-    Value row = b.at(b.at(b.at(result, columnBytes), vectorBytes), b.mul(b.add(token, m), stride));
+    Value row = b.at(b.at(b.at(result, column), vectorBytes), b.mul(b.add(token, m), stride));
     b.store(value, row, 4);
   }
 }
@@ -107,7 +107,7 @@ void LinearEmitter::prefetchExtras(KernelBuilder &b, const KernelFrame &frame, c
     auto matrix = cast<RankedTensorType>(extra.getType());
     if (matrix.getRank() != 2)
       continue;
-    Value begin = b.at(operandOf(frame, kernel, extra), b.mul(columnOf(b, at), 4));
+    Value begin = b.at(operandOf(frame, kernel, extra), columnBytes(b, at));
     for (int64_t m = 0; m < count; ++m)
       for (int64_t line = 0; line < at.vectors * lanes * 4; line += 64)
         b.prefetch(b.at(begin, b.mul(b.add(token, m), rt::rowBytes(matrix))), line, CacheLevel::First);

@@ -5,7 +5,6 @@
 // for integers the tile's rows side by side: eight largest magnitudes make one vector of divisions.
 //
 //===------------------------------------------------------------------------------------------===//
-#include "IntegerRecord.h"
 #include "KernelEmitter.h"
 
 #include "nibble/runtime/KernelABI.h"
@@ -87,9 +86,7 @@ private:
   }
   /// The same behind the first pass.
   Row rowAt(KernelBuilder &b, const KernelFrame &frame, Value begin, Value token) {
-    Row row = given(b, frame, begin, token);
-    if (op.getSum())
-      row = {sumOf(b, frame, begin, token), {}, {}};
+    Row row = op.getSum() ? Row{sumOf(b, frame, begin, token), {}, {}} : given(b, frame, begin, token);
     if (op.getNorm())
       row.factor = b.load(b.f32(), b.at(frame.scratch, b.mul(token, 4)), 4);
     return row;
@@ -240,10 +237,9 @@ private:
       totals.push_back(total);
     }
     Value total = b.reduceEach(totals, [&](Value x, Value y) { return b.add(x, y); });
-    const auto origin = static_cast<int64_t>(llvm::bit_cast<int32_t>(static_cast<float>(kCountingOrigin)));
     for (int64_t i = 0; i < biases; ++i) {
       Value c = b.mul(total, b.constant(total.getType(), static_cast<int64_t>(-rows.getBiases()[i])));
-      store(rows.getPlanes() == 1 ? b.add(c, b.constant(total.getType(), origin)) : c, i);
+      store(rows.getPlanes() == 1 ? b.add(c, b.constant(total.getType(), int64_t(kCountingBits))) : c, i);
     }
     if (rows.getSums())
       store(b.mul(d, arith::SIToFPOp::create(b, each, total)), biases + 1);

@@ -81,8 +81,9 @@ double nibble::cyclesOfTile(const CPUTarget &target, const GroupWork &work, Tile
   double unpack = work.bits == 4 ? 3 * vectors / 2 : 0; // and; shift, and
   unpack += work.isCodebook ? vectors : 0;              // looked up
   double combine = each * static_cast<double>(dotChains(target, shape, work.planes) - 1) +
-                   tokens * (work.planes == 2 ? 2 : 0);          // chains and planes together
-  double scale = work.planes == 2 ? 3 * tokens : 2 * tokens + 1; // to f32, times scale, times d and added
+                   tokens * (work.planes == 2 ? 2 : 0); // chains and planes together
+  // Times scale, times d and added; two planes are converted to f32 before, one counts in f32.
+  double scale = work.planes == 2 ? 3 * tokens : 2 * tokens + 1;
   scale += work.hasMinima ? tokens : 0;
   double others = rows * (unpack + combine + scale);
   double arithmetic = dots / units.dots + others / std::max(units.fmas, units.dots);

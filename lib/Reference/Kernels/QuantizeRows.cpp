@@ -4,6 +4,7 @@
 #include "nibble/runtime/HalfFloat.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -97,11 +98,9 @@ std::vector<uint8_t> nibble::reference::packRecords(const QuantizedRows &rows, c
       }
       for (int64_t i = 0; i < biases; ++i) {
         int32_t start = -layout.biases[i] * sum;
-        auto counting = static_cast<float>(0x1.8p23 + start); // exact
-        if (layout.planes == 1)
-          std::memcpy(&bytes[place.word(i)], &counting, 4);
-        else
-          std::memcpy(&bytes[place.word(i)], &start, 4);
+        if (layout.planes == 1) // the bits of a float; the sum is exact
+          start = std::bit_cast<int32_t>(static_cast<float>(0x1.8p23 + start));
+        std::memcpy(&bytes[place.word(i)], &start, 4);
       }
       if (group >= rows.groups()) // padding: no scales
         continue;
